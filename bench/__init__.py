@@ -1,0 +1,1 @@
+"""Evaluation benchmark harness for multi-instance synthesis with diffusion transformers."""
