@@ -1,0 +1,59 @@
+"""How small a difference a run can see, and how large a run must be to see a given one."""
+
+from __future__ import annotations
+
+import math
+
+from bench.stats.bootstrap import MIN_PROMPTS
+
+ALPHA = 0.05
+"""Two-sided level of the test."""
+POWER = 0.8
+"""Chance to find the difference when it is there (Cohen 1988, section 2.4)."""
+
+
+def minimum_detectable_effect(
+    standard_error: float, prompts: int, *, alpha: float = ALPHA, power: float = POWER
+) -> float:
+    """Smallest true mean difference that a paired t test over ``prompts`` finds with ``power``.
+
+    ``standard_error`` is that of the mean difference in this run; the result has its unit.
+    """
+    from statsmodels.stats.power import TTestPower
+
+    if prompts < 2:
+        raise ValueError(f"{prompts} prompts; at least 2 are needed")
+    effect = TTestPower().solve_power(nobs=prompts, alpha=alpha, power=power)
+    return float(effect) * standard_error * math.sqrt(prompts)
+
+
+def prompts_needed(
+    effect: float,
+    standard_error: float,
+    prompts: int,
+    *,
+    alpha: float = ALPHA,
+    power: float = POWER,
+) -> int:
+    """Prompts (same seeds a prompt) at which a true mean difference of ``effect`` is found.
+
+    ``standard_error`` and ``prompts`` describe the run at hand: together they say how much
+    prompts differ. Never fewer than ``MIN_PROMPTS``.
+    """
+    from statsmodels.stats.power import TTestPower
+
+    if effect == 0 or not math.isfinite(effect):
+        raise ValueError(f"effect {effect}; no number of prompts shows a difference of 0")
+    size = abs(effect) / (standard_error * math.sqrt(prompts)) if standard_error else math.inf
+    test = TTestPower()
+
+    def enough(n: int) -> bool:
+        return math.isinf(size) or float(test.power(size, nobs=n, alpha=alpha)) >= power
+
+    low, high = MIN_PROMPTS - 1, MIN_PROMPTS
+    while not enough(high):
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
