@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from bench import registry
 from bench.errors import BenchError, unknown_name
+from bench.files import read_json_object
 from bench.types import GenerationSettings, ModelSpec
 
 POCKET_MODELS = Path(__file__).parent / "pocket" / "models"
@@ -84,6 +84,11 @@ SD35_LARGE = replace(
 _FAMILIES = {"FluxPipeline": "flux", "StableDiffusion3Pipeline": "sd3"}
 """diffusers pipeline class to backend."""
 
+_ADVICE = (
+    "a model folder must be in diffusers format (model_index.json, transformer/, vae/, "
+    "text encoders, scheduler/)"
+)
+
 CARD = "bench.json"
 """Optional file in a model folder: ``settings``, ``judges``, ``method_presets``, ``batch_size``."""
 
@@ -123,11 +128,12 @@ def with_settings(spec: ModelSpec, changes: Mapping[str, Any]) -> ModelSpec:
 
 
 def _folder_spec(folder: Path) -> ModelSpec:
-    pipeline = _read_json(folder / "model_index.json").get("_class_name", "")
+    pipeline = read_json_object(folder / "model_index.json", _ADVICE).get("_class_name", "")
     if pipeline not in _FAMILIES:
         raise unknown_name(f"pipeline class of {folder}", str(pipeline), _FAMILIES)
-    card = _read_json(folder / CARD) if (folder / CARD).exists() else {}
-    size = int(_read_json(folder / "vae" / "config.json").get("sample_size", 1024))
+    card = read_json_object(folder / CARD, _ADVICE) if (folder / CARD).exists() else {}
+    vae = read_json_object(folder / "vae" / "config.json", _ADVICE)
+    size = int(vae.get("sample_size", 1024))
     like = FLUX_1_DEV if _FAMILIES[pipeline] == "flux" else SD35_MEDIUM
     allowed = {"settings", "judges", "method_presets", "batch_size", "dtype", "description"}
     for key in card:
@@ -138,22 +144,8 @@ def _folder_spec(folder: Path) -> ModelSpec:
         name=folder.resolve().name,
         source=str(folder.resolve()),
         dtype="float32",
+        method_presets={},
         description=f"folder {folder.name}",
-        **{k: v for k, v in card.items() if k != "settings"},
     )
+    spec = replace(spec, **{k: v for k, v in card.items() if k != "settings"})
     return with_settings(spec, {"height": size, "width": size, **card.get("settings", {})})
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BenchError(
-            f"{path} is missing; a model folder must be in diffusers format "
-            "(model_index.json, transformer/, vae/, text encoders, scheduler/)"
-        ) from error
-    except ValueError as error:
-        raise BenchError(f"{path} is not JSON ({error}); get the model folder again") from error
-    if not isinstance(value, dict):
-        raise BenchError(f"{path} must hold a JSON object")
-    return value

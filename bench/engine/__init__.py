@@ -1,0 +1,1 @@
+"""Jobs to images and records: what to make, what is missing, and making it."""
