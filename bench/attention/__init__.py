@@ -1,0 +1,1 @@
+"""The seam into joint attention, exact kernels, and phrase-to-token positions."""

@@ -1,0 +1,1 @@
+"""What is compared: the baseline, AST, and every other way to steer a model by a layout."""
