@@ -112,7 +112,7 @@ def _cells(
     flat = values.reshape(n, entries * width)
     grouped = cluster(flat, prompts)
     limits = intervals(grouped)
-    ranks = [_ranks(values[:, :, c], prompts, column) for c, column in enumerate(columns)]
+    ranks = _ranks(values, prompts, columns)
     versus = _against(data, values, prompts, columns, reference)
     result: list[dict[str, Cell]] = []
     for e in range(entries):
@@ -136,16 +136,26 @@ def _cells(
 
 
 def _ranks(
-    values: Floats, prompts: NDArray[np.int64], column: Column
-) -> dict[int, tuple[int, int, int]]:
-    """Rank of each entry that has scores, on the units (n, E) that all of those have."""
-    scored = np.flatnonzero((~np.isnan(values)).any(axis=0))
-    common = ~np.isnan(values[:, scored]).any(axis=1)
-    if not len(scored) or not common.any():
-        return {}
-    grouped = cluster(values[np.ix_(common, scored)], prompts[common])
-    found = rank_intervals(grouped, higher_is_better=column.higher_is_better)
-    return {int(e): rank for e, rank in zip(scored, found, strict=True)}
+    values: Floats, prompts: NDArray[np.int64], columns: Sequence[Column]
+) -> list[dict[int, tuple[int, int, int]]]:
+    """For each column the rank of each entry that has scores, on the units all of those have."""
+    n, entries, width = values.shape
+    scored = ~np.isnan(values)
+    ranked = scored.any(axis=0)
+    common = (scored | ~ranked).all(axis=1) & ranked.any(axis=0)
+    flat = np.where(common[:, None, :], values, np.nan).reshape(n, entries * width)
+    chosen = [c for c in range(width) if common[:, c].any()]
+    members = [np.flatnonzero(ranked[:, c]) for c in chosen]
+    result: list[dict[int, tuple[int, int, int]]] = [{} for _ in columns]
+    if chosen:
+        found = rank_intervals(
+            cluster(flat, prompts),
+            [entry * width + c for entry, c in zip(members, chosen, strict=True)],
+            higher_is_better=[columns[c].higher_is_better for c in chosen],
+        )
+        for c, entry, ranks in zip(chosen, members, found, strict=True):
+            result[c] = {int(e): rank for e, rank in zip(entry, ranks, strict=True)}
+    return result
 
 
 def _against(

@@ -80,9 +80,8 @@ def split(frame: pd.DataFrame, columns: tuple[Column, ...]) -> Iterator[Dense]:
     """One :class:`Dense` a protocol, in order of appearance."""
     reason_codes, reason_names = pd.factorize(frame["reason"])
     where = {(c.score, c.mode): i for i, c in enumerate(columns)}
-    kinds = pd.MultiIndex.from_frame(frame[["score", "mode"]])
-    kind_codes, kind_names = pd.factorize(kinds)
-    column_of = np.array([where[name] for name in kind_names], dtype=np.int64)[kind_codes]
+    kind, kinds = _codes(frame, ["score", "mode"])
+    column_of = np.array([where[name] for name in kinds], dtype=np.int64)[kind]
     protocol_codes, protocols = pd.factorize(frame["protocol"])
     for p, protocol in enumerate(protocols):
         index = np.flatnonzero(protocol_codes == p)
@@ -114,12 +113,9 @@ def _dense(
     reason_names: tuple[str, ...],
     columns: int,
 ) -> Dense:
-    layout_codes, _ = pd.factorize(part["layout_digest"])
-    seed_codes, seeds = pd.factorize(part["seed"])
-    unit, units = pd.factorize(layout_codes.astype(np.int64) * len(seeds) + seed_codes)
-    labels = pd.MultiIndex.from_frame(part[["model", "method", "method_label"]])
-    entry, entry_names = pd.factorize(labels)
-    entries = tuple(Entry(*map(str, name)) for name in entry_names)
+    unit, units = _codes(part, ["layout_digest", "seed"])
+    entry, names = _codes(part, ["model", "method", "method_label"])
+    entries = tuple(Entry(*map(str, name)) for name in names)
     shape = (len(units), len(entries))
     _one_image_each(part, unit, entry, entries)
 
@@ -151,6 +147,18 @@ def _dense(
         categories=facts["category"].to_numpy(dtype=object).astype(str),
         counts=facts["n_instances"].to_numpy(dtype=np.int64),
     )
+
+
+def _codes(frame: pd.DataFrame, names: list[str]) -> tuple[NDArray[np.int64], list[Any]]:
+    """Code of each row's combination of values, and the combinations, in order of appearance."""
+    code: NDArray[np.int64] = np.zeros(len(frame), dtype=np.int64)
+    for name in names:
+        inner, values = pd.factorize(frame[name])
+        code = code * (len(values) + 1) + inner
+    codes, distinct = pd.factorize(code)
+    first = np.full(len(distinct), len(code))
+    np.minimum.at(first, codes, np.arange(len(code)))
+    return codes, list(frame[names].iloc[first].itertuples(index=False, name=None))
 
 
 def _one_image_each(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,28 +50,45 @@ def intervals(
 
 def rank_intervals(
     data: Clustered,
+    tables: Sequence[NDArray[np.int64]] | None = None,
     *,
-    higher_is_better: bool = True,
+    higher_is_better: Sequence[bool] | None = None,
     level: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> list[tuple[int, int, int]]:
-    """(rank, lowest, highest) for each column; 1 is best, equal means share the better rank.
+) -> list[list[tuple[int, int, int]]]:
+    """(rank, lowest, highest) of each column within its table; 1 is best, equals share a rank.
 
-    All columns are resampled together, by prompt, so that prompts which are easy for every method
-    do not widen the ranks. The columns must have values on the same prompts. With fewer than
-    ``MIN_PROMPTS`` prompts every rank is possible.
+    ``tables`` lists, for each score, the columns of ``data`` that are ranked against one another
+    (one table of all columns by default); the columns of a table must have values on the same
+    prompts. They are resampled together, so that prompts which are easy for every method do not
+    widen the ranks. With fewer than ``MIN_PROMPTS`` prompts every rank is possible.
     """
-    columns = data.sums.shape[1]
-    sign = 1.0 if higher_is_better else -1.0
-    ranks = _ranks(sign * data.means[None, :])[0]
-    if len(data.sums) < MIN_PROMPTS:
-        return [(int(r), 1, columns) for r in ranks]
-    boot = np.concatenate([_ranks(sign * m) for m in _resampled(data, resamples, seed)])
-    tail = (1 - level) / 2
-    low = np.quantile(boot, tail, axis=0, method="inverted_cdf")
-    high = np.quantile(boot, 1 - tail, axis=0, method="inverted_cdf")
-    return [(int(r), int(a), int(b)) for r, a, b in zip(ranks, low, high, strict=True)]
+    tables = [np.arange(data.sums.shape[1])] if tables is None else tables
+    better = [True] * len(tables) if higher_is_better is None else higher_is_better
+    means = data.means
+    result = []
+    for table, up in zip(tables, better, strict=True):
+        ranks = _ranks((means if up else -means)[None, table])[0]
+        result.append([(int(r), 1, len(table)) for r in ranks])
+    usable = np.zeros(data.sums.shape[1], dtype=bool)
+    usable[np.concatenate(tables)] = True
+    usable &= data.prompts >= MIN_PROMPTS
+    for index in _same_prompts(data, usable):
+        boot = np.concatenate([m for m in _resampled(data.columns(index), resamples, seed)])
+        place = {int(c): i for i, c in enumerate(index)}
+        for t_index, (table, up) in enumerate(zip(tables, better, strict=True)):
+            if int(table[0]) not in place:
+                continue
+            part = boot[:, [place[int(c)] for c in table]]
+            ranks = _ranks(part if up else -part)
+            tail = (1 - level) / 2
+            low, high = np.quantile(ranks, [tail, 1 - tail], axis=0, method="inverted_cdf")
+            result[t_index] = [
+                (rank, int(a), int(b))
+                for (rank, _, _), a, b in zip(result[t_index], low, high, strict=True)
+            ]
+    return result
 
 
 def _same_prompts(data: Clustered, usable: NDArray[np.bool_]) -> Iterator[NDArray[np.int64]]:
@@ -91,10 +108,10 @@ def _resampled(data: Clustered, resamples: int, seed: int) -> Iterator[Floats]:
     step = max(1, _CHUNK // groups)
     for start in range(0, resamples, step):
         b = min(step, resamples - start)
-        draws = rng.integers(groups, size=(b, groups))
-        draws += np.arange(b)[:, None] * groups
-        weights = np.bincount(draws.ravel(), minlength=b * groups).reshape(b, groups)
-        weights = weights.astype(np.float64)
+        draws = rng.integers(groups, size=(b, groups), dtype=np.int32)
+        draws += np.arange(b, dtype=np.int32)[:, None] * groups
+        drawn = np.bincount(draws.ravel(), minlength=b * groups)
+        weights = drawn.reshape(b, groups).astype(np.float64)
         yield (weights @ data.sums) / (weights @ data.counts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from bench.stats.bootstrap import MIN_PROMPTS
 
@@ -19,12 +20,17 @@ def minimum_detectable_effect(
 
     ``standard_error`` is that of the mean difference in this run; the result has its unit.
     """
-    from statsmodels.stats.power import TTestPower
-
     if prompts < 2:
         raise ValueError(f"{prompts} prompts; at least 2 are needed")
-    effect = TTestPower().solve_power(nobs=prompts, alpha=alpha, power=power)
-    return float(effect) * standard_error * math.sqrt(prompts)
+    return _effect_size(prompts, alpha, power) * standard_error * math.sqrt(prompts)
+
+
+@lru_cache
+def _effect_size(prompts: int, alpha: float, power: float) -> float:
+    """Difference in standard deviations; cached, for a table asks for few sizes many times."""
+    from statsmodels.stats.power import TTestPower
+
+    return float(TTestPower().solve_power(nobs=prompts, alpha=alpha, power=power))
 
 
 def prompts_needed(

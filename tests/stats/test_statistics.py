@@ -169,7 +169,7 @@ def comparison(p):
 
 
 @given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=12))
-@settings(deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_holm_is_the_step_down_rule(ps):
     m, running, expected = len(ps), 0.0, {}
     for k, i in enumerate(sorted(range(m), key=lambda i: ps[i])):
@@ -191,17 +191,25 @@ def test_ranks_separate_clear_winners_and_join_equals():
     hard = rng.normal(size=(50, 1))  # differs far more between prompts than methods do
     scores = hard + np.array([0.0, 0.0, 1.0]) + 0.1 * rng.normal(size=(50, 3))
     data = cluster(scores, np.arange(50))
-    ranks = rank_intervals(data)
+    ranks = rank_intervals(data)[0]
     assert ranks[2] == (1, 1, 1)
     assert {ranks[0][1:], ranks[1][1:]} == {(2, 3)}
-    assert rank_intervals(data, higher_is_better=False)[2] == (3, 3, 3)
+    assert rank_intervals(data, higher_is_better=[False])[0][2] == (3, 3, 3)
     few = cluster(scores[:4], np.arange(4))
-    assert [r[1:] for r in rank_intervals(few)] == [(1, 3)] * 3
+    assert [r[1:] for r in rank_intervals(few)[0]] == [(1, 3)] * 3
+
+
+def test_each_table_is_ranked_by_itself():
+    scores = RNG(1).random((30, 4)) + np.array([0, 5, 5, 0])
+    scores[:10, 2:] = np.nan  # the second table has fewer prompts
+    data = cluster(scores, np.arange(30))
+    both = rank_intervals(data, [np.array([0, 1]), np.array([2, 3])])
+    assert both == [[(2, 2, 2), (1, 1, 1)], [(1, 1, 1), (2, 2, 2)]]
 
 
 def test_identical_methods_share_the_first_rank():
     scores = np.repeat(RNG(0).random((20, 1)), 2, axis=1)
-    assert rank_intervals(cluster(scores, np.arange(20))) == [(1, 1, 1), (1, 1, 1)]
+    assert rank_intervals(cluster(scores, np.arange(20))) == [[(1, 1, 1), (1, 1, 1)]]
 
 
 def test_size_agrees_with_statsmodels_and_with_itself():
