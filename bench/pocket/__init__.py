@@ -1,0 +1,1 @@
+"""The embedded pocket suite: a rendered world, small models, the recipes that trained them."""
