@@ -90,8 +90,16 @@ def _sd3(transformer: Any) -> list[Block]:
     ]
 
 
+def _qwen(transformer: Any) -> list[Block]:
+    """Double-stream blocks only, text before image; padding is hidden by a mask."""
+    return _stack(transformer, "transformer_blocks", "double")
+
+
 ADAPTERS: Mapping[str, Adapter] = {
+    "ChromaTransformer2DModel": Adapter(_flux),
+    "Flux2Transformer2DModel": Adapter(_flux),
     "FluxTransformer2DModel": Adapter(_flux),
+    "QwenImageTransformer2DModel": Adapter(_qwen),
     "SD3Transformer2DModel": Adapter(_sd3),
 }
 """By class name of the transformer."""
