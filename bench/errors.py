@@ -23,3 +23,14 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str]) -> BenchError:
     close = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else "."
     return BenchError(f"unknown {kind} {given!r}{hint} Known: {', '.join(names) or '(none)'}")
+
+
+def describe(error: Exception) -> str:
+    """An exception in one line: our own errors as they are, others with their type.
+
+    >>> describe(ZeroDivisionError("division by zero"))
+    'ZeroDivisionError: division by zero'
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else "no message"
+    return text if isinstance(error, BenchError) else f"{type(error).__name__}: {text}"

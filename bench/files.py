@@ -39,7 +39,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json_object(path: Path, advice: str) -> dict[str, Any]:
-    """The JSON object in a file; BenchError naming the file and giving ``advice`` if it has none."""
+    """The JSON object in a file; BenchError with the file's name and ``advice`` if it has none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

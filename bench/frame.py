@@ -57,8 +57,8 @@ def run_frame(run: Run, *, details: bool = True) -> pandas.DataFrame:
 
     n, c = len(jobs), len(cells)
     value = np.full(n * c, np.nan)
-    reason = np.empty(n * c, dtype=object)
-    detail = np.empty(n * c, dtype=object)
+    reason: Any = np.empty(n * c, dtype=object)
+    detail: Any = np.empty(n * c, dtype=object)
     reason.reshape(n, c)[:] = np.array([_absent(job[13], job[14]) for job in jobs], dtype=object)[
         :, None
     ]
@@ -103,7 +103,7 @@ def run_frame(run: Run, *, details: bool = True) -> pandas.DataFrame:
         columns[name] = np.tile(np.array([cell[at] for cell in cells], dtype=object), n)
     columns["value"] = value
     columns["reason"] = reason
-    columns["details"] = np.array([json.loads(d) if d else {} for d in detail] + [None])[:-1]
+    columns["details"] = _array("details", [json.loads(d) if d else {} for d in detail])
     return pd.DataFrame({name: columns[name] for name in COLUMNS})
 
 
@@ -122,7 +122,7 @@ def _array(name: str, values: list[Any]) -> Any:
         return np.array([np.nan if v is None else v for v in values], dtype=float)
     if name in ("seed", "n_instances"):
         return np.array(values, dtype=np.int64)
-    array = np.empty(len(values), dtype=object)
+    array: Any = np.empty(len(values), dtype=object)
     array[:] = values
     return array
 

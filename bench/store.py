@@ -178,8 +178,8 @@ class Run:
     def intact(self, record: GenerationRecord) -> bool:
         """Whether the record's image lies on disk as it was written."""
         path = self.image_path(record.key)
-        return record.status == "done" and path.exists() and (
-            file_digest(path) == record.image_sha256
+        return (
+            record.status == "done" and path.exists() and (file_digest(path) == record.image_sha256)
         )
 
     def load_image(self, record: GenerationRecord) -> Image:

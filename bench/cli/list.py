@@ -20,11 +20,7 @@ def execute(args: argparse.Namespace) -> int:
     width = max((len(e.name) for e in found), default=0)
     emit(
         args,
-        {
-            args.kind: [
-                {"name": e.name, "summary": e.summary, "target": e.target} for e in found
-            ]
-        },
+        {args.kind: [{"name": e.name, "summary": e.summary, "target": e.target} for e in found]},
         "\n".join(f"{e.name:<{width}}  {e.summary}" for e in found),
     )
     return 0

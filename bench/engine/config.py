@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,8 +110,6 @@ def changes_from(assignments: list[str]) -> tuple[dict[str, dict[str, Any]], dic
     >>> changes_from(["ast.i2t=4", "settings.steps=8"])
     ({'ast': {'i2t': 4}}, {'steps': 8})
     """
-    import json
-
     by_method: dict[str, dict[str, Any]] = {}
     for text in assignments:
         path, equals, value_text = text.partition("=")

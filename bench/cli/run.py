@@ -1,0 +1,139 @@
+"""``run``: the main job, from prompts to a leaderboard and a report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.cli.options import add_scoring, integers, judges
+from bench.cli.output import add_json, emit
+from bench.engine.config import FIRST_SEED, MethodChoice, RunConfig, changes_from
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.engine.run import Outcome
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Generate images with the baseline and the methods on the same prompts, layouts and "
+        "seeds, score them, and print the leaderboard. The same command continues a run that was "
+        "interrupted."
+    )
+    parser.add_argument("--model", default="pocket-flux", help="name, or a diffusers folder")
+    parser.add_argument(
+        "--method",
+        action="append",
+        default=[],
+        metavar="NAME[@PRESET]",
+        help="method beside the baseline, or module:Class; repeatable (default: ast)",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="METHOD.NAME=VALUE",
+        help="a method's constant, like ast.i2t=4.0, or settings.NAME=VALUE for sampling",
+    )
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--suite", default="pocket", help="prompts with layouts (list suites)")
+    source.add_argument("--layouts", type=Path, metavar="FILE", help="your own layouts, JSONL")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder with the suite's files")
+    parser.add_argument(
+        "--category", action="append", default=[], help="only this category; repeatable"
+    )
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="at most N prompts, from all categories in turn"
+    )
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument("--seeds", type=integers, metavar="N,...", help=f"default: {FIRST_SEED}")
+    seeds.add_argument("--n-seeds", type=int, metavar="N", help=f"N seeds from {FIRST_SEED} on")
+    parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
+    parser.add_argument("--batch-size", type=int, help="images at once (default: the model's)")
+    parser.add_argument("--dtype", help="float32, bfloat16, float16 (default: the model's)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="run folder (default: runs/<name>-<digest>)"
+    )
+    add_scoring(parser)
+    add_json(parser)
+
+
+def config_from(args: argparse.Namespace) -> RunConfig:
+    """The configuration that the flags describe; BenchError when they do not fit together."""
+    changes, settings = changes_from(args.set)
+    methods = tuple(MethodChoice.parse(text, changes) for text in args.method or ["ast"])
+    for name in changes:
+        if name not in {choice.name for choice in methods}:
+            raise BenchError(f"--set {name}.…: method {name!r} is not part of this run")
+    if args.steps is not None:
+        settings["steps"] = args.steps
+    seeds = args.seeds or (FIRST_SEED,)
+    if args.n_seeds is not None:
+        seeds = tuple(range(FIRST_SEED, FIRST_SEED + args.n_seeds))
+    return RunConfig(
+        model=args.model,
+        methods=methods,
+        suite=args.suite,
+        data=args.data,
+        layouts=args.layouts,
+        categories=tuple(args.category),
+        limit=args.limit,
+        seeds=seeds,
+        settings=settings,
+        metrics=args.metrics,
+        judges=judges(args.judge),
+        device=args.device,
+        dtype=args.dtype,
+        batch_size=args.batch_size,
+        out=args.out,
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    config = config_from(args)
+    from bench.engine.publish import files, publish
+    from bench.engine.run import run
+
+    outcome = run(config)
+    board = publish(outcome.run)
+    found = files(outcome.run.path)
+    problems = report_problems(outcome)
+    emit(
+        args,
+        {
+            "leaderboard": board.to_json(),
+            "sentence": board.sentence(),
+            "images": {
+                "made": outcome.generation.made,
+                "kept": outcome.generation.kept,
+                "failed": len(outcome.generation.failed),
+            },
+            "files": found,
+        },
+        f"\n{board.text()}\n\n{board.sentence()}\n"
+        f"Run folder: {found['run']}\nReport: {found['report']}",
+    )
+    return 1 if problems else 0
+
+
+def report_problems(outcome: Outcome) -> int:
+    """Say on standard error what went wrong with single images; returns how many there are."""
+    generation, scoring = outcome.generation, outcome.scoring
+    lines = [f"failed image: {i.layout.id}, seed {i.seed}, {i.method_label}: {why}"
+             for i, why in generation.failed]  # fmt: skip
+    lines += [f"failed score: {metric}: {i.layout.id}, seed {i.seed}, {i.method_label}: {why}"
+              for metric, i, why in scoring.errors]  # fmt: skip
+    lines += [why for _, why in scoring.unreadable]
+    for line in lines[:20]:
+        print(line, file=sys.stderr)
+    if len(lines) > 20:
+        print(f"... and {len(lines) - 20} more; the report lists all", file=sys.stderr)
+    if generation.drifted:
+        print(
+            f"warning: {len(generation.drifted)} kept images came out different when their batch "
+            "was made again; this machine does not repeat the run's first part",
+            file=sys.stderr,
+        )
+    return len(lines)

@@ -1,0 +1,56 @@
+"""From a run's scores to what people read: leaderboard files and the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.files import write_atomic, write_json
+from bench.store import Run
+
+if TYPE_CHECKING:
+    import pandas
+
+    from bench.leaderboard import Leaderboard
+
+
+def publish(run: Run) -> Leaderboard:
+    """Write ``leaderboard.{md,csv,json}`` and ``report/index.html`` into the run folder."""
+    from bench.report import write
+
+    frame = run.frame()
+    board = leaderboard(run, frame)
+    write_atomic(run.path / "leaderboard.md", board.markdown().encode())
+    write_atomic(run.path / "leaderboard.csv", board.csv().encode())
+    write_json(run.path / "leaderboard.json", board.to_json())
+    write(frame, run.path, run.path / "report")
+    return board
+
+
+def leaderboard(run: Run, frame: pandas.DataFrame) -> Leaderboard:
+    """The leaderboard of a run's frame, with the directions that its metrics declare."""
+    from bench.leaderboard import build
+
+    return build(frame, higher_is_better=directions(run))
+
+
+def directions(run: Run) -> dict[str, bool]:
+    """Whether higher is better, by score name."""
+    return {
+        name: bool(column["higher_is_better"])
+        for (columns,) in run.query("SELECT columns FROM metrics WHERE current")
+        for name, column in json.loads(columns).items()
+    }
+
+
+def files(path: Path) -> dict[str, str]:
+    """What a published run folder holds, by what it is."""
+    return {
+        "run": str(path),
+        "images": str(path / "images"),
+        "leaderboard": str(path / "leaderboard.md"),
+        "leaderboard_csv": str(path / "leaderboard.csv"),
+        "leaderboard_json": str(path / "leaderboard.json"),
+        "report": str(path / "report" / "index.html"),
+    }

@@ -1,0 +1,136 @@
+"""Other people's images: reading them, and finding which layout and seed each belongs to."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import BenchError, describe
+from bench.types import Layout
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAPPING_COLUMNS = ("file", "layout_id", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An image file with the layout and the seed it was made for."""
+
+    path: Path
+    layout: Layout
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What a folder of images holds for a list of layouts."""
+
+    found: tuple[Found, ...]
+    without_image: tuple[Layout, ...]
+    """Layouts that no file belongs to."""
+    strangers: tuple[Path, ...]
+    """Files that belong to no layout."""
+
+
+def read_image(path: Path) -> Image:
+    """Any file that Pillow reads, as RGB (transparent parts over black, first frame only).
+
+    Raises BenchError when it is missing, damaged, or blank (one colour all over).
+    """
+    from PIL import Image
+
+    if not path.is_file():
+        raise BenchError(f"image {path} is missing")
+    try:
+        with Image.open(path) as opened:
+            image = opened.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BenchError(f"image {path} cannot be read ({describe(error)})") from error
+    if is_blank(image):
+        raise BenchError(f"image {path} is blank: every pixel has the same colour")
+    return image
+
+
+def is_blank(image: Image) -> bool:
+    """Whether every pixel of an RGB image has the same colour."""
+    low, high = zip(*image.getextrema(), strict=True)
+    return bool(low == high)
+
+
+def take_inventory(
+    folder: Path, layouts: Sequence[Layout], mapping: Path | None = None
+) -> Inventory:
+    """Which file in ``folder`` belongs to which layout and seed.
+
+    With ``mapping``, a CSV file with the columns ``file,layout_id,seed``. Without, by file name:
+    ``<layout id>_<seed>.<any suffix>``, or ``<prompt>_<number>.png`` as T2I-CompBench's own
+    scripts write it (also in a ``samples`` folder), where the number becomes the seed.
+
+    Raises BenchError when the folder is not there, or the mapping cannot be used.
+    """
+    if not folder.is_dir():
+        raise BenchError(f"{folder} is not a folder")
+    if mapping is not None:
+        found = tuple(_mapped(folder, mapping, {e.id: e for e in layouts}))
+        strangers: tuple[Path, ...] = ()
+    else:
+        source = folder / "samples" if (folder / "samples").is_dir() else folder
+        found, strangers = _by_name(source, layouts)
+    taken: dict[tuple[str, int], Path] = {}
+    for item in found:
+        other = taken.setdefault((item.layout.id, item.seed), item.path)
+        if other != item.path:
+            raise BenchError(
+                f"{other} and {item.path} are both given for layout {item.layout.id}, seed "
+                f"{item.seed}; keep one"
+            )
+    with_image = {item.layout.id for item in found}
+    without = tuple(layout for layout in layouts if layout.id not in with_image)
+    return Inventory(found, without, strangers)
+
+
+def _by_name(folder: Path, layouts: Sequence[Layout]) -> tuple[tuple[Found, ...], tuple[Path, ...]]:
+    by_id = {layout.id: layout for layout in layouts}
+    by_prompt: dict[str, Layout] = {}
+    for layout in layouts:
+        by_prompt.setdefault(layout.prompt.strip().rstrip("."), layout)
+    found, strangers = [], []
+    for path in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
+        match = re.fullmatch(r"(.+)_(\d{1,18})", path.stem)
+        layout = None
+        if match:
+            name = match[1]
+            layout = by_id.get(name) or by_prompt.get(name.strip().rstrip("."))
+        if match and layout:
+            found.append(Found(path, layout, int(match[2])))
+        else:
+            strangers.append(path)
+    return tuple(found), tuple(strangers)
+
+
+def _mapped(folder: Path, mapping: Path, layouts: Mapping[str, Layout]) -> Iterator[Found]:
+    try:
+        text = mapping.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"{mapping} cannot be read ({error})") from error
+    rows = csv.DictReader(text.splitlines())
+    if not set(MAPPING_COLUMNS) <= set(rows.fieldnames or ()):
+        raise BenchError(f"{mapping} must have the columns {', '.join(MAPPING_COLUMNS)}")
+    root = folder.resolve()
+    for number, row in enumerate(rows, start=2):
+        where = f"{mapping}, line {number}"
+        layout = layouts.get(row["layout_id"] or "")
+        if layout is None:
+            raise BenchError(f"{where}: no layout has the id {row['layout_id']!r}")
+        if not re.fullmatch(r"\d{1,18}", row["seed"] or ""):
+            raise BenchError(f"{where}: seed {row['seed']!r} must be a whole number from 0 on")
+        path = (root / (row["file"] or "")).resolve()
+        if not path.is_relative_to(root):
+            raise BenchError(f"{where}: file {row['file']!r} lies outside {folder}")
+        yield Found(path, layout, int(row["seed"]))
