@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 SIDE = 384
@@ -96,7 +97,7 @@ class Sheet:
         tilt = np.clip((dx + 1.6 * dy) * soft * SIDE, -0.6, 0.6)
         inside = np.asarray(mask) > 127
         rows = np.flatnonzero(inside.any(axis=1))
-        fall = np.zeros((SIDE, 1), np.float32)
+        fall: NDArray[np.float32] = np.zeros((SIDE, 1), np.float32)
         if rows.size > 1:
             fall[rows[0] : rows[-1] + 1, 0] = np.linspace(0.14, -0.14, rows[-1] - rows[0] + 1)
         light = gain * (1 + fall + 0.75 * tilt)[..., None]

@@ -57,8 +57,8 @@ def _rect(pen: Pen, x0: float, y0: float, x1: float, y1: float, color: RGB) -> N
 
 def _plain(image: Image.Image, noise: np.random.Generator) -> None:
     tint = noise.integers(-7, 8, 3)
-    top = tuple(int(v) for v in 240 + tint)
-    bottom = tuple(int(v) for v in 222 + tint)
+    top = tuple(int(v) for v in 228 + tint)
+    bottom = tuple(int(v) for v in 206 + tint)
     _fade(image, 0, 1, (top[0], top[1], top[2]), (bottom[0], bottom[1], bottom[2]))
 
 
@@ -88,8 +88,8 @@ def _snow(image: Image.Image, noise: np.random.Generator) -> None:
     _fade(image, 0, 1, (186, 202, 226), (214, 224, 240))
     pen = ImageDraw.Draw(image)
     line = 0.6 + 0.1 * noise.random()
-    _ellipse(pen, 0.2, line + 0.42, 0.7, 0.5, (236, 241, 250))
-    _ellipse(pen, 0.85, line + 0.45, 0.6, 0.5, (246, 249, 254))
+    _ellipse(pen, 0.2, line + 0.42, 0.7, 0.5, (222, 231, 245))
+    _ellipse(pen, 0.85, line + 0.45, 0.6, 0.5, (230, 238, 249))
     for x, y in noise.random((22, 2)):
         _ellipse(pen, x, y * 0.8, 0.011, 0.011, (252, 253, 255))
 

@@ -72,8 +72,9 @@ def sample_scene(
 ) -> Scene:
     """Draw one scene.
 
-    ``category`` is one of CATEGORIES (default: by MIX; held-out splits leave out nothing but
-    draw again until a held-out pair is in the scene). ``instances`` fixes their number, 1 to 6.
+    ``category`` is one of CATEGORIES (default: drawn by MIX). ``instances`` fixes their number,
+    1 to 6. For the held-out splits, draws repeat until one holds a pair of that split and none
+    of the other.
     The same generator state gives the same scene. Raises BenchError for an unknown split or
     category and for a number of instances that the category cannot show.
     """

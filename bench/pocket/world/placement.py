@@ -148,9 +148,9 @@ def _pair(
         upright = dice.chance(0.3 if wide else 0.7)
         _touching(dice, cell, (first[0], first[1]), upright, sizes, aspects, out)
     elif relation == "in_front_of":
-        _overlap(dice, cell, subject, other, dice.between(0.25, 0.5), sizes, aspects, out)
+        _overlap(dice, cell, subject, other, dice.between(0.32, 0.56), sizes, aspects, out)
     else:
-        covered = dice.between(0.25, 0.5) if relation == "behind" else dice.between(0.5, 0.72)
+        covered = dice.between(0.32, 0.56) if relation == "behind" else dice.between(0.5, 0.72)
         _overlap(dice, cell, other, subject, covered, sizes, aspects, out)
 
 

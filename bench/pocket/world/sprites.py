@@ -19,13 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.pocket.world.textures import apply_texture
+from bench.pocket.world.textures import Anchors, Array, apply_texture
 
 ART = Path(__file__).resolve().parent.parent / "art"
 CACHED = 2048
 """Coloured sprites kept in memory: 75 MB at most."""
 
-Anchors = tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
 RAMPS: dict[str, Anchors] = {
     "red": ((105, 0, 12), (222, 24, 30), (255, 118, 104)),
     "orange": ((176, 66, 0), (255, 132, 8), (255, 196, 112)),
@@ -67,16 +66,16 @@ def aspects() -> dict[str, float]:
 
 
 @cache
-def natural(noun: str) -> NDArray[np.float32]:
+def natural(noun: str) -> Array:
     """A noun's own pixels (h, w, 4): RGB and opacity, each 0..1, not premultiplied."""
     pixels, table = atlas()
     x, y, w, h = table[noun]["rect"]
-    out: NDArray[np.float32] = pixels[y : y + h, x : x + w].astype(np.float32) / 255
+    out: Array = pixels[y : y + h, x : x + w].astype(np.float32) / 255
     return out
 
 
 @cache
-def tone(noun: str) -> NDArray[np.float32]:
+def tone(noun: str) -> Array:
     """A noun's shading (h, w), 0..1: luminance between its 3rd and 97th percentile, median 0.5."""
     rgba = natural(noun)
     # Rec. 601 luma weights.
@@ -86,8 +85,8 @@ def tone(noun: str) -> NDArray[np.float32]:
     stretched = np.clip((luma - low) / max(high - low, 1e-3), 0, 1)
     middle = float(np.clip((np.median(solid) - low) / max(high - low, 1e-3), 0.08, 0.92))
     # A power that moves the median to one half keeps dark things from looking black in red.
-    out: NDArray[np.float32] = stretched ** np.float32(np.log(0.5) / np.log(middle))
-    return out
+    power = np.float32(np.log(0.5) / np.log(middle))
+    return np.asarray(stretched**power)
 
 
 @cache
@@ -99,7 +98,7 @@ def ramp_table(anchors: Anchors) -> NDArray[np.float32]:
     return out
 
 
-def colored(tones: NDArray[np.float32], anchors: Anchors) -> NDArray[np.float32]:
+def colored(tones: Array, anchors: Anchors) -> Array:
     """Look tones (h, w) in 0..1 up in a ramp: (h, w, 3)."""
     return ramp_table(anchors)[np.clip(tones * 255, 0, 255).astype(np.uint8)]
 
@@ -122,7 +121,7 @@ def sprite(noun: str, color: str | None, texture: str | None) -> Sprite:
     return Sprite(_image(packed, "RGBX"), _image(shape, "L"))
 
 
-def _image(values: NDArray[np.float32], mode: str) -> Image.Image:
+def _image(values: Array, mode: str) -> Image.Image:
     pixels = np.ascontiguousarray(np.clip(values * 255 + 0.5, 0, 255).astype(np.uint8))
     size = (pixels.shape[1], pixels.shape[0])
     return Image.frombytes(mode, size, pixels.tobytes())

@@ -10,13 +10,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-Array: TypeAlias = NDArray[np.float32]
+Array: TypeAlias = NDArray[np.floating[Any]]
 Anchors = tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
 
 
@@ -61,6 +61,19 @@ def _clouds(noise: np.random.Generator, shape: Array, radius: float) -> Array:
     return np.clip((raw - low) / max(high - low, 1e-3), 0, 1).astype(np.float32)
 
 
+def _strands(noise: np.random.Generator, shape: Array) -> Array:
+    """Short slanting hairs, 0..1: noise smeared along one direction."""
+    raw = _blur(noise.random(shape.shape, np.float32), 0.8)
+    smear = sum(np.roll(raw, (k, k // 2), (0, 1)) for k in range(8)) / 8
+    low, high = np.percentile(smear, [2, 98])
+    return np.clip((smear - low) / max(high - low, 1e-3), 0, 1).astype(np.float32)
+
+
+def _relief(tone: Array) -> Array:
+    """What separates a sprite's parts: the tone against its surroundings, about -0.5..0.5."""
+    return np.clip(1.6 * (tone - _blur(tone, 6)), -0.5, 0.5)
+
+
 def _wooden(tone: Array, shape: Array, noise: np.random.Generator) -> Surface:
     """Wavy grain: dark lines along the board."""
     y, x = _grid(shape)
@@ -95,14 +108,15 @@ def _fluffy(tone: Array, shape: Array, noise: np.random.Generator) -> Surface:
         out[top : top + inner[1], left : left + inner[0]] = small
         return out
 
-    body, shade = shrink(shape), shrink(tone * shape)
-    reach = _blur(body, 5)
-    shade = _blur(shade, 3.5) / np.maximum(_blur(body, 3.5), 0.02)
-    tufts = _clouds(noise, shape, 1.3)
-    fur = np.clip((reach - 0.12 - 0.5 * tufts) * 6, 0, 1)
-    streaks = _clouds(noise, shape, 1.1)
-    out = 0.1 + 0.55 * np.clip(shade, 0, 1) + 0.55 * (streaks - 0.5) + 0.2 * np.clip(reach, 0, 1)
-    return Surface(out, fur, fur, 0 * shape, ((150, 120, 96), (232, 214, 190), (255, 252, 246)))
+    body = shrink(shape)
+    shade = shrink(tone * shape) / np.maximum(body, 0.02)
+    strands = _strands(noise, shape)
+    reach = _blur(body, 3.2)
+    fur = np.maximum(body, np.clip((reach - 0.04 - 0.62 * strands) * 5, 0, 1))
+    # Outside the body the shade is unknown: fur there takes the strands' alone.
+    shade = np.where(body > 0.3, shade, 0.5)
+    out = 0.2 + 0.56 * shade + 0.5 * (strands - 0.5) + 0.1 * _depth(body, 3)
+    return Surface(out, fur, fur, 0 * shape, ((138, 104, 80), (232, 212, 186), (255, 252, 246)))
 
 
 def _glass(tone: Array, shape: Array, noise: np.random.Generator) -> Surface:
@@ -113,10 +127,10 @@ def _glass(tone: Array, shape: Array, noise: np.random.Generator) -> Surface:
     rim = np.clip(1 - inside * 1.6, 0, 1) * shape
     slant = (x / w + y / h) % 1
     streak = ((slant > 0.28) & (slant < 0.40)) | ((slant > 0.46) & (slant < 0.50))
-    gloss = np.clip(0.75 * streak * inside + 0.55 * rim * (tone > 0.4), 0, 1)
+    gloss = 0.8 * streak * inside
     detail = np.clip(np.abs(tone - _blur(tone, 3)) * 3, 0, 0.5)
-    opacity = shape * np.clip(0.34 + 0.5 * rim + 0.4 * streak * inside + detail, 0, 1)
-    out = 0.3 + 0.6 * tone - 0.25 * rim
+    opacity = shape * np.clip(0.36 + 0.6 * rim + 0.4 * streak * inside + detail, 0, 1)
+    out = 0.3 + 0.6 * tone - 0.45 * rim
     return Surface(out, shape, opacity, gloss, ((44, 120, 160), (150, 212, 236), (236, 252, 255)))
 
 
@@ -128,7 +142,7 @@ def _fabric(tone: Array, shape: Array, noise: np.random.Generator) -> Surface:
     plaid = 0.36 * across + 0.36 * along
     thread = 0.10 * (((y // 2 + x // 2) % 2) - 0.5)
     pin = 0.30 * (((y % 16) // 2 == 1) | ((x % 16) // 2 == 1))
-    out = 0.02 + plaid + thread + pin + 0.30 * (tone - 0.5) + 0.06
+    out = 0.10 + 0.85 * (plaid + thread + pin) + 0.16 * (tone - 0.5) + 0.75 * _relief(tone)
     return Surface(out, shape, shape, 0 * shape, ((30, 40, 104), (190, 52, 66), (252, 236, 206)))
 
 
@@ -156,7 +170,7 @@ def _leather(tone: Array, shape: Array, noise: np.random.Generator) -> Surface:
     inside = _depth(shape, 7)
     seam = (inside > 0.30) & (inside < 0.62)
     dashes = ((x + y) % 11 < 6.5) & ((x - y) % 11 < 8.5)
-    out = 0.30 + 0.40 * tone - 0.30 * creases
+    out = 0.27 + 0.40 * tone - 0.20 * creases + 0.35 * _relief(tone)
     out = np.where(seam & dashes, 1.0, out).astype(np.float32)
     return Surface(out, shape, shape, 0 * shape, ((34, 14, 6), (104, 52, 26), (226, 176, 112)))
 
@@ -169,8 +183,8 @@ def _rubber(tone: Array, shape: Array, noise: np.random.Generator) -> Surface:
     dy = y % 9 - 4.5
     dots = np.clip(2.9 - np.sqrt(dx**2 + dy**2), 0, 1)
     shadow = np.clip(2.9 - np.sqrt((dx - 1.4) ** 2 + (dy - 1.4) ** 2), 0, 1)
-    out = 0.16 + 0.34 * tone - 0.16 * shadow
-    out = np.where(dots > 0, out + dots * 0.42, out).astype(np.float32)
+    out = 0.14 + 0.36 * tone - 0.12 * shadow + 0.7 * _relief(tone)
+    out = np.where(dots > 0, out + dots * 0.36, out).astype(np.float32)
     return Surface(out, shape, shape, 0 * shape, ((10, 10, 14), (50, 50, 58), (140, 140, 150)))
 
 
