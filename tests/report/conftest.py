@@ -140,7 +140,7 @@ def make_frame(
     return pd.DataFrame(rows)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def frame_of():
     return make_frame
 
