@@ -1,0 +1,195 @@
+"""``pocket evaluate``: the shipped models against targets, each figure with its 95 % interval.
+
+All prompts and scenes are of the held-out split. Judged figures come from the same metrics as the
+leaderboard.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from bench.errors import BenchError, unknown_name
+from bench.models import POCKET_MODELS
+from bench.pocket.parsed import drawn_layout
+from bench.pocket.world import sample_scene
+from bench.types import Layout
+
+Row = dict[str, Any]
+"""``name``, ``value``, ``low``, ``high``, ``target``, ``n``; all but the first may be None."""
+SEEDS = (42, 43, 44)
+"""Seeds of the AST rows, T2I-CompBench's first three."""
+RESAMPLES = 2000
+
+
+def interval(values: Sequence[float]) -> dict[str, float | int]:
+    """Mean with its percentile bootstrap interval over the values."""
+    data = np.asarray(values, float)
+    rng = np.random.default_rng(0)
+    means = data[rng.integers(0, len(data), (RESAMPLES, len(data)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return {"value": float(data.mean()), "low": float(low), "high": float(high), "n": len(data)}
+
+
+def held_out_layouts(category: str, instances: int, count: int) -> list[Layout]:
+    """Layouts of held-out scenes in which every instance has a colour and nothing else."""
+    rng = np.random.default_rng([20_250_413, instances])
+    layouts: list[Layout] = []
+    while len(layouts) < count:
+        scene = sample_scene(rng, split="test", category=category, instances=instances)
+        if all(t.color and not t.texture for t in scene.instances):
+            layouts.append(drawn_layout(scene, f"{category}-{instances}-{len(layouts)}"))
+    return layouts
+
+
+@cache
+def judged_instances(category: str, instances: int, count: int) -> list[list[dict[str, Any]]]:
+    """Baseline images of held-out prompts: for each what localization says of each instance."""
+    from bench.api import load_model, score
+    from bench.engine.plan import make_method
+
+    model = load_model("pocket-flux")
+    spec = model.spec
+    baseline = make_method("baseline", None, {}, spec)
+    layouts = held_out_layouts(category, instances, count)
+    images = []
+    for start in range(0, count, spec.batch_size):
+        part = layouts[start : start + spec.batch_size]
+        seeds = [SEEDS[0] + start + k for k in range(len(part))]
+        images += [g.image for g in model.generate(part, seeds, baseline, spec.settings)]
+    frame = score(images, layouts, ["localization"])
+    present = frame[frame["score"] == "present"].sort_values("index")
+    if present["value"].isna().any():
+        raise BenchError(f"an image was not scored: {present['reason'].dropna().iloc[0]}")
+    return [details["instances"] for details in present["details"]]
+
+
+def vae_psnr(count: int) -> Row:
+    from diffusers import AutoencoderKL
+
+    from bench.pocket.train.vae import psnr_per_image
+
+    vae = AutoencoderKL.from_pretrained(POCKET_MODELS / "pocket-flux" / "vae").float().eval()
+    return interval(psnr_per_image(vae, count))
+
+
+def one_instance(count: int) -> Row:
+    images = judged_instances("single", 1, count)
+    return interval([bool(i[0]["present"] and i[0]["attribute_ok"]) for i in images])
+
+
+def two_present(count: int) -> Row:
+    return interval([all(i["present"] for i in e) for e in judged_instances("color", 2, count)])
+
+
+def two_bound(count: int) -> Row:
+    images = judged_instances("color", 2, count)
+    return interval([all(i["present"] and i["attribute_ok"] for i in e) for e in images])
+
+
+def four_present(count: int) -> Row:
+    images = judged_instances("color", 4, count)
+    return interval([float(np.mean([i["present"] for i in e])) for e in images])
+
+
+def speed(count: int) -> Row:
+    """Images a second of whole generations with guidance, in batches of 8, after one to warm up."""
+    from bench.api import load_model
+    from bench.engine.plan import make_method
+
+    model = load_model("pocket-flux")
+    baseline = make_method("baseline", None, {}, model.spec)
+    layouts = held_out_layouts("color", 2, 8)
+    rates = []
+    for _ in range(4):
+        started = time.perf_counter()
+        model.generate(layouts, list(range(8)), baseline, model.spec.settings)
+        rates.append(8 / (time.perf_counter() - started))
+    return interval(rates[1:])
+
+
+@cache
+def _ast_frame() -> Any:
+    import tempfile
+    from pathlib import Path
+
+    from bench.api import run
+
+    with tempfile.TemporaryDirectory() as folder:
+        return run(suite="pocket", seeds=SEEDS, out=Path(folder) / "run").frame()
+
+
+def ast_ratio(column: str) -> Row:
+    """AST's mean over the baseline's on the same prompts, layouts and seeds.
+
+    The interval resamples prompts, the seeds of a prompt together.
+    """
+    frame = _ast_frame()
+    rows = frame[frame["score"] == column]
+    table = rows.pivot_table(index="layout_id", columns="method", values="value", aggfunc="mean")
+    table = table[["ast", "baseline"]].dropna()
+    rng = np.random.default_rng(0)
+    values = table.to_numpy()
+    sums = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].sum(axis=1)
+    ratios = sums[:, 0] / np.maximum(sums[:, 1], 1e-9)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    value = values[:, 0].sum() / max(values[:, 1].sum(), 1e-9)
+    return {"value": float(value), "low": float(low), "high": float(high), "n": len(values)}
+
+
+def judge(module: str, folder: str) -> Callable[[int], Row]:
+    """The figure of a judge's own recipe on its shipped weights."""
+
+    def measure(count: int) -> Row:
+        from importlib import import_module
+
+        recipe = import_module(f"bench.pocket.judges.{module}")
+        found = recipe.evaluate(POCKET_MODELS / folder, count)
+        return {k: found[k] for k in ("value", "low", "high", "n")}
+
+    return measure
+
+
+TARGETS: dict[str, tuple[float, Callable[[int], Row]]] = {
+    "vae-psnr-db": (30.0, vae_psnr),
+    "one-instance-right": (0.90, one_instance),
+    "two-instances-present": (0.75, two_present),
+    "two-instances-bound": (0.55, two_bound),
+    "four-instances-present": (0.60, four_present),
+    "detector-map50": (0.95, judge("detector", "detector")),
+    "blip-vqa-swap-auc": (0.97, judge("blip", "blip")),
+    "clip-retrieval-top1": (0.60, judge("clip", "clip")),
+    "images-per-second": (1.0, speed),
+    "ast-instance-success-ratio": (1.127, lambda _: ast_ratio("instance_success")),
+    "ast-blip-vqa-ratio": (1.127, lambda _: ast_ratio("blip_vqa")),
+    "ast-miou-ratio": (1.5, lambda _: ast_ratio("miou")),
+}
+"""Row name to its target (at least) and what measures it."""
+
+
+def evaluate(only: Sequence[str] = (), *, count: int = 200) -> list[Row]:
+    """Measure the rows (all, or those named), ``count`` images or scenes for each."""
+    for name in only:
+        if name not in TARGETS:
+            raise unknown_name("row of pocket evaluate", name, TARGETS)
+    if count < 2:
+        raise BenchError(f"--count {count} gives no interval; take 2 or more")
+    chosen = [n for n in TARGETS if not only or n in only]
+    return [{"name": n, "target": TARGETS[n][0], **TARGETS[n][1](count)} for n in chosen]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as text for a terminal."""
+    lines = [f"{'what':28} {'value':>8}  {'95 % interval':>18} {'target':>8} {'n':>5}  reached"]
+    for r in rows:
+        reached = "yes" if r["value"] >= r["target"] else "no"
+        span = f"[{r['low']:.3f}, {r['high']:.3f}]"
+        lines.append(
+            f"{r['name']:28} {r['value']:8.3f}  {span:>18} {r['target']:8.3f} {r['n']:5d}"
+            f"  {reached}"
+        )
+    return "\n".join(lines)

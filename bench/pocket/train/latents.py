@@ -1,0 +1,101 @@
+"""Training data of the generators: rendered scenes as VAE latents with captions and token labels.
+
+A shard is one safetensors file of 4,096 scenes whose content depends on its index, the renderer and
+the VAE's encoder alone, so a missing shard can be made again by whoever needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save_file
+
+from bench.pocket.train.text import MAX_TOKENS, clip_tokenizer, t5_tokenizer
+from bench.pocket.world import render_with_truth, sample_scene
+from bench.pocket.world.vocabulary import words
+
+SHARD = 4096
+PART = 64
+
+
+def pack(latents: torch.Tensor) -> torch.Tensor:
+    """2 x 2 patches to tokens as diffusers' FLUX does it: (B, C, H, W) to (B, H/2 * W/2, 4 C)."""
+    b, c, h, w = latents.shape
+    patches = latents.view(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5)
+    return patches.reshape(b, (h // 2) * (w // 2), c * 4)
+
+
+@torch.no_grad()
+def make_shard(folder: Path, index: int, vae: AutoencoderKL) -> Path:
+    """Render and encode shard ``index``, unless it is on disk.
+
+    Tensors: ``latents`` float16 (4096, 16, 16, 16), posterior means; ``t5`` and ``clip`` int16
+    (4096, 40) token ids of the captions; ``noun``, ``color``, ``texture`` int8 (4096, 64), the
+    class index of every packed image token, -1 where none covers it.
+    """
+    path = folder / f"shard-{index:05d}.safetensors"
+    if path.exists():
+        return path
+    vocabulary = words()
+    tokenizers = {"t5": t5_tokenizer(vocabulary), "clip": clip_tokenizer(vocabulary)}
+    rng = np.random.default_rng([20_250_411, index])
+    columns: dict[str, list[torch.Tensor]] = {
+        name: [] for name in ("latents", "t5", "clip", "noun", "color", "texture")
+    }
+    for _ in range(SHARD // PART):
+        scenes = [sample_scene(rng, split="train") for _ in range(PART)]
+        rendered = [render_with_truth(scene, seed=rng) for scene in scenes]
+        images = torch.from_numpy(np.stack([image for image, _ in rendered]))
+        pixels = images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        with torch.autocast("cpu", torch.bfloat16):
+            posterior = vae.encode(pixels).latent_dist
+        columns["latents"].append(posterior.mean.half())
+        for name, tokenizer in tokenizers.items():
+            ids = tokenizer(
+                [scene.caption for scene in scenes],
+                padding="max_length",
+                max_length=MAX_TOKENS,
+                return_tensors="pt",
+            ).input_ids
+            columns[name].append(ids.to(torch.int16))
+        for name in ("noun", "color", "texture"):
+            labels = np.stack([getattr(truth, f"{name}s").reshape(-1) for _, truth in rendered])
+            columns[name].append(torch.from_numpy(labels.astype(np.int8)))
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{path.name}.{os.getpid()}.tmp"
+    save_file({name: torch.cat(parts) for name, parts in columns.items()}, temporary)
+    os.replace(temporary, path)
+    return path
+
+
+class LatentPool:
+    """Batches from a sliding window of shards, a function of the step alone.
+
+    Pass ``p`` shuffles ``window`` shards starting at ``p * stride``: every scene is seen
+    ``window / stride`` times, so encoding costs a fraction of training.
+    """
+
+    def __init__(self, folder: Path, vae: AutoencoderKL, batch: int, window: int, stride: int):
+        self.folder, self.vae = folder, vae
+        self.batch, self.window, self.stride = batch, window, stride
+        self.current = -1
+        self.data: dict[str, torch.Tensor] = {}
+        self.order = torch.empty(0, dtype=torch.long)
+
+    def __call__(self, step: int) -> dict[str, torch.Tensor]:
+        """The batch of a step: the tensors of ``make_shard``, each with ``batch`` rows."""
+        steps_in_pass = self.window * SHARD // self.batch
+        number, offset = divmod(step, steps_in_pass)
+        if number != self.current:
+            indices = range(number * self.stride, number * self.stride + self.window)
+            shards = [load_file(make_shard(self.folder, i, self.vae)) for i in indices]
+            self.data = {k: torch.cat([s[k] for s in shards]) for k in shards[0]}
+            generator = torch.Generator().manual_seed(number)
+            self.order = torch.randperm(self.window * SHARD, generator=generator)
+            self.current = number
+        rows = self.order[offset * self.batch : (offset + 1) * self.batch]
+        return {k: v[rows] for k, v in self.data.items()}

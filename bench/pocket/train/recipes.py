@@ -1,0 +1,55 @@
+"""All recipes by name, in the order in which they build on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from bench.errors import BenchError
+
+VAE_STEPS, VAE_ENCODER_STEPS, VAE_DECAY = 2400, 1600, 400
+FLUX_STEPS, FLUX_DECAY = 6000, 2000
+JUDGES = ("detector", "blip", "clip")
+
+
+def train(recipe: str, out: Path, *, steps: int | None, threads: int | None) -> Iterator[Path]:
+    """Run a recipe (or all of them) in ``out``; yields each folder when it is done.
+
+    Args:
+        steps: optimizer steps in all instead of the recipe's own; its phases keep their shares.
+        threads: torch threads; None leaves torch's choice.
+    """
+    import torch
+
+    if steps is not None and steps < 10:
+        raise BenchError(f"--steps {steps} is too few for a recipe's phases; take 10 or more")
+    if steps is not None and recipe == "all":
+        raise BenchError("--steps belongs to one recipe; name it instead of 'all'")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    out.mkdir(parents=True, exist_ok=True)
+    if recipe in ("vae", "all"):
+        from bench.pocket.train import vae
+
+        total = steps or VAE_STEPS
+        encoder, decay = total * VAE_ENCODER_STEPS // VAE_STEPS, total * VAE_DECAY // VAE_STEPS
+        yield vae.train(out, steps=total, encoder_steps=encoder, decay_steps=decay)
+    if recipe in ("flux", "all"):
+        from bench.pocket.train import flux
+
+        total = steps or FLUX_STEPS
+        decay = total * FLUX_DECAY // FLUX_STEPS
+        yield flux.train(out, out / "vae", steps=total, decay_steps=decay)
+    for name in JUDGES:
+        if recipe in (name, "all"):
+            yield _judge(name, out / name, steps)
+
+
+def _judge(name: str, out: Path, steps: int | None) -> Path:
+    from importlib import import_module
+
+    module = import_module(f"bench.pocket.judges.{name}")
+    schedule = module.SCHEDULE
+    module.train(out, schedule=replace(schedule, steps=steps) if steps else schedule)
+    return out
