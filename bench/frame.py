@@ -104,6 +104,8 @@ def run_frame(run: Run, *, details: bool = True) -> pandas.DataFrame:
     columns["value"] = value
     columns["reason"] = reason
     columns["details"] = _array("details", [json.loads(d) if d else {} for d in detail])
+    for name in ("reason", "image", "details", "protocol_text"):
+        columns[name] = pd.Series(columns[name], dtype=object)  # None stays None, dicts dicts
     return pd.DataFrame({name: columns[name] for name in COLUMNS})
 
 
@@ -136,14 +138,19 @@ def _protocols(
         "suite": manifest["suite"]["name"],
         "layouts": manifest["suite"]["digest"][:12],
         "prompts": manifest["suite"]["prompts"],
-        "seeds": manifest["seeds"],
         "device": manifest["environment"]["device"],
         "libraries": manifest["environment"]["libraries"],
         "metrics": {f"{name} ({mode})": key[:12] for _, name, mode, _, key in metrics},
     }
-    made: dict[tuple[str, str], dict[str, Any]] = {}
+    seeds: dict[tuple[str, str], set[int]] = {}
     for job in jobs:
-        settings, dtype = job[11], job[12]
-        if (settings, dtype) not in made:
-            made[settings, dtype] = {**shared, "settings": json.loads(settings), "dtype": dtype}
-    return [made[job[11], job[12]] for job in jobs]
+        seeds.setdefault((job[7], job[10]), set()).add(job[6])
+    made: dict[tuple[str, str, tuple[int, ...]], dict[str, Any]] = {}
+    protocols = []
+    for job in jobs:
+        key = job[11], job[12], tuple(sorted(seeds[job[7], job[10]]))
+        if key not in made:
+            settings, dtype, used = key
+            made[key] = {**shared, "seeds": used, "settings": json.loads(settings), "dtype": dtype}
+        protocols.append(made[key])
+    return protocols

@@ -39,7 +39,7 @@ class Inventory:
 
 
 def read_image(path: Path) -> Image:
-    """Any file that Pillow reads, as RGB (transparent parts over black, first frame only).
+    """Any file that Pillow reads, as RGB (first frame, transparency dropped).
 
     Raises BenchError when it is missing, damaged, or blank (one colour all over).
     """
@@ -103,12 +103,10 @@ def _by_name(folder: Path, layouts: Sequence[Layout]) -> tuple[tuple[Found, ...]
     found, strangers = [], []
     for path in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
         match = re.fullmatch(r"(.+)_(\d{1,18})", path.stem)
-        layout = None
-        if match:
-            name = match[1]
-            layout = by_id.get(name) or by_prompt.get(name.strip().rstrip("."))
-        if match and layout:
-            found.append(Found(path, layout, int(match[2])))
+        name = match[1] if match else ""
+        owner = by_id.get(name) or by_prompt.get(name.strip().rstrip("."))
+        if match and owner:
+            found.append(Found(path, owner, int(match[2])))
         else:
             strangers.append(path)
     return tuple(found), tuple(strangers)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench import registry
 from bench.engine.generate import progress_bar
-from bench.errors import BenchError, describe, unknown_name
+from bench.errors import BenchError, describe
 from bench.store import Run, StoredImage
 from bench.types import Score
 
@@ -51,8 +51,6 @@ def make_metrics(
         target = registry.resolve("metric", name)
         if not hasattr(target, "create"):
             raise BenchError(f"metric {name!r} ({target!r}) has no create(judges, mode)")
-        if mode and mode not in ("official", "fixed"):
-            raise unknown_name("mode", mode, ("official", "fixed"))
         made.append(target.create(shared, mode or None))
     labels = [(metric.name, metric.mode) for metric in made]
     for label in labels:

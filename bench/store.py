@@ -31,12 +31,15 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the folder's format; a folder of another version is refused."""
 
+IMPORTED = -1
+"""Batch of images that were not generated here."""
+
 _SCHEMA = """
 CREATE TABLE layouts (
     id TEXT PRIMARY KEY, digest TEXT NOT NULL, category TEXT NOT NULL, prompt TEXT NOT NULL,
     row TEXT NOT NULL
 );
-CREATE TABLE images (  -- one per job key; jobs that would make the same image share it
+CREATE TABLE images (  -- one for each job key, shared by jobs that would make the same image
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, layout TEXT NOT NULL REFERENCES layouts,
     batch INTEGER NOT NULL, status TEXT, sha256 TEXT, seconds REAL, passes INTEGER,
     peak_memory_mb REAL, error TEXT
@@ -70,7 +73,7 @@ class PlannedJob:
     label: str
     """How the method is called in the leaderboard: name, preset, changed constants."""
     batch: int
-    """Which batch it is generated in; batches are fixed when the run is created."""
+    """Which batch it is generated in, fixed when the run is created; `IMPORTED` for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,14 @@ class Run:
         except (OSError, UnidentifiedImageError) as error:
             raise BenchError(f"image {path} cannot be read ({error}); {advice}") from error
 
+    def add_jobs(self, jobs: Sequence[PlannedJob]) -> None:
+        """Add jobs; one of the same layout, seed, model and label gives way to the new one."""
+        with self._transaction() as db:
+            _insert_jobs(db, jobs)
+            for table, column in (("scores", "image"), ("images", "id")):
+                db.execute(f"DELETE FROM {table} WHERE {column} NOT IN (SELECT image FROM jobs)")
+        self.__dict__.pop("layouts", None)
+
     def save_images(self, results: Sequence[tuple[GenerationRecord, bytes | None]]) -> None:
         """Write the PNG files of a batch, then their records in one transaction."""
         for record, png in results:
@@ -288,7 +299,8 @@ class Run:
             try:
                 yield self._db
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # SQLite has rolled back itself when the disk is full
+                    self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
 
@@ -354,18 +366,19 @@ def encode_png(image: Image) -> bytes:
 
 
 def _insert_jobs(db: sqlite3.Connection, jobs: Sequence[PlannedJob]) -> None:
-    seen: dict[str, Layout] = {}
-    images: dict[str, int] = {}
+    seen: dict[str, str] = dict(db.execute("SELECT id, digest FROM layouts"))
+    images: dict[str, int] = dict(db.execute("SELECT key, id FROM images"))
     for planned in jobs:
         job = planned.job
+        digest_of_layout = job.layout.digest
         if job.layout.id not in seen:
-            seen[job.layout.id] = job.layout
+            seen[job.layout.id] = digest_of_layout
             db.execute(
                 "INSERT INTO layouts VALUES (?, ?, ?, ?, ?)",
-                (job.layout.id, job.layout.digest, job.layout.category, job.layout.prompt,
+                (job.layout.id, digest_of_layout, job.layout.category, job.layout.prompt,
                  canonical_json(job.layout.to_dict())),
             )  # fmt: skip
-        elif seen[job.layout.id] != job.layout:
+        elif seen[job.layout.id] != digest_of_layout:
             raise BenchError(f"two different layouts have the id {job.layout.id!r}; rename one")
         key = job.key
         if key not in images:
@@ -376,7 +389,9 @@ def _insert_jobs(db: sqlite3.Connection, jobs: Sequence[PlannedJob]) -> None:
             images[key] = cast(int, cursor.lastrowid)
         db.execute(
             "INSERT INTO jobs (image, layout, seed, model, model_digest, method, method_label, "
-            "method_args, settings, dtype) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "method_args, settings, dtype) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (layout, seed, model, method_label) DO UPDATE SET image = excluded.image, "
+            "method_args = excluded.method_args, settings = excluded.settings",
             (images[key], job.layout.id, job.seed, job.model, job.model_digest, job.method,
              planned.label, canonical_json(dict(job.method_args)),
              canonical_json(job.settings.to_dict()), job.dtype),

@@ -5,8 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.cli.output import add_json, emit
+
+if TYPE_CHECKING:
+    import pandas
+
+    from bench.store import Run
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +48,7 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-def together(runs: list) -> tuple:
+def together(runs: list[Run]) -> tuple[pandas.DataFrame, Path]:
     """One frame of several runs and the folder that its image paths start from."""
     import pandas as pd
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError, describe
 from bench.images import is_blank
-from bench.store import Run, StoredImage, encode_png
+from bench.store import IMPORTED, Run, StoredImage, encode_png
 from bench.types import GenerationRecord
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def generate_missing(
     Raises BenchError when no image of the first batch can be made: then the fault does not lie
     with single prompts.
     """
-    images = run.images()
+    images = [image for image in run.images() if image.batch != IMPORTED]
     missing = {i.id for i in images if i.record is None or not run.intact(i.record)}
     batches = [list(group) for _, group in groupby(images, key=lambda i: i.batch)]
     due = [batch for batch in batches if any(i.id in missing for i in batch)]
