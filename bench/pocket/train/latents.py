@@ -67,7 +67,8 @@ def make_shard(folder: Path, index: int, vae: AutoencoderKL) -> Path:
             columns[name].append(torch.from_numpy(labels.astype(np.int8)))
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"{path.name}.{os.getpid()}.tmp"
-    save_file({name: torch.cat(parts) for name, parts in columns.items()}, temporary)
+    tensors = {name: torch.cat(parts).contiguous() for name, parts in columns.items()}
+    save_file(tensors, temporary)
     os.replace(temporary, path)
     return path
 
