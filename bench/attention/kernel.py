@@ -12,6 +12,7 @@ where two tokens' bit masks share a bit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,11 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 """Entries of the map that are worked at once, over samples, heads and query rows."""
+
+HEADS = 4
+"""Heads that share one block's membership and one widened copy of the keys."""
 
 EPSILON = 1e-12
 """Added to the row sum before the division; the authors' script's value."""
@@ -42,14 +46,17 @@ class Quadrant:
     diagonal: bool = False
     """Whether M is also one where row and column are the same token (R = C)."""
 
-    def part(self, samples: slice, rows: slice) -> tuple[Tensor, Tensor]:
-        """M as (b, 1, r, C) booleans and c as (b, 1, r, 1) for a block."""
+    def terms(
+        self, samples: slice, rows: slice, dtype: torch.dtype
+    ) -> tuple[slice, Tensor, Tensor]:
+        """The columns, c_i M_ij as (b, 1, r, C) and c_i as (b, 1, r, 1) for a block of rows."""
         left = self.row_bits[samples, rows, None]
         member = (left & self.column_bits[samples, None, :]) != 0
         if self.diagonal:
             span = torch.arange(self.column_bits.shape[1], device=member.device)
             member |= span[rows, None] == span
-        return member[:, None], self.strength[samples, None, rows, None]
+        strength = self.strength[samples, None, rows, None].to(dtype)
+        return self.columns, member[:, None] * strength, strength
 
 
 def reweighted_attention(
@@ -61,6 +68,7 @@ def reweighted_attention(
     mask: Tensor | None = None,
     scale: float | None = None,
     block: int = BLOCK,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Attention of some query rows to all keys, with the quadrants re-weighted.
 
@@ -70,6 +78,8 @@ def reweighted_attention(
         mask: the model's own mask, broadcastable to (B, H, R, S); boolean (False is hidden) or
             added to the scores.
         scale: factor of the scores; None is ``1 / sqrt(D)``.
+        block: entries of the map that are worked at once.
+        out: (B, H, R, D), where to put the result.
 
     Returns:
         (B, H, R, D) in the query's dtype. Scores, softmax and re-weighting are float32
@@ -78,40 +88,76 @@ def reweighted_attention(
     batch, heads, rows, dim = query.shape
     scale = dim**-0.5 if scale is None else scale
     wide = torch.promote_types(query.dtype, torch.float32)
-    # Laid out as (B, R, H, D) in memory, as the models flatten heads next.
-    out = query.new_empty(batch, rows, heads, dim).transpose(1, 2)
+    if out is None:
+        out = torch.empty_like(query)
     if mask is not None:
         mask = mask.expand(batch, heads, rows, key.shape[2])
-    for b, h, r in _blocks(batch, heads, rows, key.shape[2], block):
-        scores = torch.matmul(query[b, h, r].to(wide), key[b, h].to(wide).transpose(-1, -2))
-        scores = scores.mul_(scale)
-        if mask is not None:
-            part = mask[b, h, r]
-            hidden = part.dtype == torch.bool
-            scores = scores.masked_fill_(~part, -torch.inf) if hidden else scores.add_(part)
-        weights = scores.softmax(-1)
-        for quadrant in quadrants:
-            member, strength = quadrant.part(b, r)
-            entries = weights[..., quadrant.columns]
-            strength = strength.to(entries.dtype)
-            factor = torch.addcmul(member * strength, entries, strength, value=-1)
-            entries.mul_(factor.exp_())
-        total = weights.sum(-1, keepdim=True).add_(EPSILON)
-        out[b, h, r] = torch.matmul(weights.to(value.dtype), value[b, h]) / total
+    b_size, h_size, r_size = _block_shape(batch, heads, rows, key.shape[2], block)
+    with _products_of_bfloat16(query):
+        for b in _ranges(0, batch, b_size):
+            for group in _ranges(0, heads, max(h_size, HEADS)):
+                keys = key[b, group].to(wide).transpose(-1, -2)
+                for r in _ranges(0, rows, r_size):
+                    terms = [q.terms(b, r, wide) for q in quadrants]
+                    for h in _ranges(group.start, group.stop, h_size):
+                        part = slice(h.start - group.start, h.stop - group.start)
+                        scores = _scores(query[b, h, r].to(wide), keys[:, part], scale)
+                        if mask is not None:
+                            scores = _masked(scores, mask[b, h, r])
+                        weights = scores.softmax(-1)
+                        for columns, bias, strength in terms:
+                            entries = weights[..., columns]
+                            entries.mul_(torch.addcmul(bias, entries, strength, value=-1).exp_())
+                        total = weights.sum(-1, keepdim=True).add_(EPSILON)
+                        out[b, h, r] = torch.matmul(weights.to(value.dtype), value[b, h]) / total
     return out
 
 
-def _blocks(
+def _scores(query: Tensor, keys: Tensor, scale: float) -> Tensor:
+    """scale * Q K^T, (b, h, r, S), from Q (b, h, r, D) and K^T (b, h, D, S)."""
+    shape = (*query.shape[:-1], keys.shape[-1])
+    flat = query.reshape(-1, *query.shape[2:]), keys.reshape(-1, *keys.shape[2:])
+    return torch.baddbmm(query.new_empty(1, 1, 1), *flat, beta=0, alpha=scale).view(shape)
+
+
+@contextmanager
+def _products_of_bfloat16(query: Tensor) -> Iterator[None]:
+    """Lets the CPU multiply widened bfloat16 numbers in its bfloat16 units, summing in float32.
+
+    Such products are exact, so this is as exact as float32 and twice as fast. The switch is
+    torch's own and process-wide, so it is put back at once; older versions of torch lack it.
+    """
+    matmul = getattr(torch.backends.mkldnn, "matmul", None)
+    if query.dtype != torch.bfloat16 or query.device.type != "cpu" or matmul is None:
+        yield
+        return
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        matmul.fp32_precision = before
+
+
+def _block_shape(
     batch: int, heads: int, rows: int, columns: int, limit: int
-) -> Iterator[tuple[slice, slice, slice]]:
-    """Ranges of samples, heads and rows whose part of the map stays within the limit."""
+) -> tuple[int, int, int]:
+    """Samples, heads and rows whose part of the map stays within the limit."""
     r = max(1, min(rows, limit // columns))
     h = max(1, min(heads, limit // (columns * r))) if r == rows else 1
     b = max(1, min(batch, limit // (columns * r * h))) if h == heads else 1
-    for b0 in range(0, batch, b):
-        for h0 in range(0, heads, h):
-            for r0 in range(0, rows, r):
-                yield slice(b0, b0 + b), slice(h0, h0 + h), slice(r0, r0 + r)
+    return b, h, r
+
+
+def _ranges(start: int, stop: int, size: int) -> Iterator[slice]:
+    for first in range(start, stop, size):
+        yield slice(first, min(first + size, stop))
+
+
+def _masked(scores: Tensor, mask: Tensor) -> Tensor:
+    if mask.dtype == torch.bool:
+        return scores.masked_fill_(~mask, -torch.inf)
+    return scores.add_(mask)
 
 
 def shared_counts(bits: Tensor) -> Tensor:

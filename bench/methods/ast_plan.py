@@ -119,10 +119,10 @@ class Update:
         image_rows = self._image_rows(call, window, rho)
         if not text_rows and not image_rows:
             return None
-        out = torch.empty_like(call.query.transpose(1, 2), memory_format=torch.contiguous_format)
-        out = out.transpose(1, 2)
+        # (B, S, H, D) in memory, as the models flatten heads next.
+        out = torch.empty_like(call.query.transpose(1, 2)).transpose(1, 2)
         for rows, quadrants in ((call.text, text_rows), (call.image, image_rows)):
-            out[..., rows, :] = (
+            if quadrants:
                 reweighted_attention(
                     call.query[..., rows, :],
                     call.key,
@@ -130,10 +130,10 @@ class Update:
                     quadrants,
                     mask=call.rows_of_mask(rows),
                     scale=call.scale,
+                    out=out[..., rows, :],
                 )
-                if quadrants
-                else call.attend(rows)
-            )
+            else:
+                out[..., rows, :] = call.attend(rows)
         return out
 
     def _text_rows(self, call: AttentionCall, window: Window, rho: float) -> list[Quadrant]:
