@@ -142,7 +142,7 @@ def _ranks(
     n, entries, width = values.shape
     scored = ~np.isnan(values)
     ranked = scored.any(axis=0)
-    common = (scored | ~ranked).all(axis=1) & ranked.any(axis=0)
+    common: NDArray[np.bool_] = (scored | ~ranked).all(axis=1) & ranked.any(axis=0)
     flat = np.where(common[:, None, :], values, np.nan).reshape(n, entries * width)
     chosen = [c for c in range(width) if common[:, c].any()]
     members = [np.flatnonzero(ranked[:, c]) for c in chosen]

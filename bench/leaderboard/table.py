@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,11 +160,11 @@ class Leaderboard:
     def column(self, key: str) -> Column:
         return next(c for c in self.columns if c.key == key)
 
-    def text(self, width: int = 100, *, color: bool = False) -> str:
-        """For a terminal of ``width`` characters."""
+    def text(self, width: int | None = None, *, color: bool = False) -> str:
+        """For a terminal of ``width`` characters; None: this terminal's, or 100 without one."""
         from bench.leaderboard.terminal import render
 
-        return render(self, width, color=color)
+        return render(self, width or shutil.get_terminal_size((100, 24)).columns, color=color)
 
     def markdown(self) -> str:
         from bench.leaderboard.export import markdown

@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 def render(board: Leaderboard, width: int, *, color: bool = False) -> str:
-    """Tables of scores, differences, cost and coverage, then the sentence."""
+    """Tables of scores, differences, categories, coverage and cost, then the notes."""
     console = Console(
         file=io.StringIO(),
         width=width,
@@ -47,9 +47,8 @@ def render(board: Leaderboard, width: int, *, color: bool = False) -> str:
     console.print(_cost(board))
     for line in notes(board):
         console.print(Text(line))
-    console.print(Text(board.sentence(), style="bold"))
     assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()).strip("\n")
 
 
 def notes(board: Leaderboard) -> list[str]:

@@ -22,7 +22,7 @@ function box([x0, y0, x1, y1], ratio, kind, name, above) {
   const line = above ? Math.min(y + 14, SIDE * ratio - 3) : Math.max(y + height - 4, 12);
   return s("g", { class: kind },
     s("rect", { ...place, class: "halo" }), s("rect", place),
-    s("text", { x: Math.max(2, x + 4), y: line }, name));
+    s("text", { x: Math.max(2, x + 4), y: line }, name.length > 20 ? `${name.slice(0, 19)}…` : name));
 }
 
 /* The same in words, for those who do not see the picture. */

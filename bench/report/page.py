@@ -35,9 +35,9 @@ def write(
 ) -> Path:
     """Write ``out_dir/index.html`` and ``out_dir/media/``; returns the page's path.
 
-    The page needs no network and no server. ``frame`` is ``Run.frame()`` with details; for
-    several runs in one page, concatenate their frames with a column ``run`` (the run's folder).
-    Images that are lost or broken are named on the page, not hidden.
+    The page needs no network and no server. ``frame`` is ``Run.frame()`` with details, or several
+    concatenated; its image paths are relative to ``run_dir``. Images that are lost or broken are
+    named on the page, not hidden.
     """
     board = build(frame, baseline=baseline, higher_is_better=higher_is_better)
     out_dir.mkdir(parents=True, exist_ok=True)

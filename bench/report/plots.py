@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bench.leaderboard import ALL, Cell, Column, Leaderboard, Row, Slice
 from bench.leaderboard.wording import bracket, number
 
-WIDTH = 520
+WIDTH = 420
 """Width of a plot in its own units; the page scales it."""
 _LINE = 20
 _GAP = 12
@@ -101,7 +101,7 @@ def _intervals(
 
 def _curve(title: str, board: Leaderboard, column: Column, parts: Sequence[Slice]) -> Plot:
     """Values (up) over the number of instances (right), one line a row of the leaderboard."""
-    height, left, bottom = 220.0, 48.0, 190.0
+    height, left, bottom = 240.0, 48.0, 210.0
     found = [
         [
             (k, row.cells[part, column.key])

@@ -56,8 +56,7 @@ class Sample:
 def samples(frame: pd.DataFrame, board: Leaderboard, run_dir: Path) -> list[Sample]:
     """Samples in the order of the frame; of each the baseline's image first, then as ranked.
 
-    Image paths are relative to ``run_dir``, or to the row's own run folder where the frame has a
-    column ``run``. A path that leaves its run folder counts as no image.
+    Image paths are relative to ``run_dir``; one that leaves it counts as no image.
     """
     entries = {(r.protocol, r.model, r.method, r.label): i for i, r in enumerate(board.rows)}
     columns = {(c.score, c.mode): c for c in board.columns}
@@ -77,12 +76,11 @@ def samples(frame: pd.DataFrame, board: Leaderboard, run_dir: Path) -> list[Samp
                     seed=int(row["seed"]),
                     instances=int(row["n_instances"]),
                 )
-            folder = Path(row["run"]) if "run" in row else run_dir
             shot = shots[(*place, entry)] = Shot(
                 entry=entry,
                 key=str(row["key"]),
                 status=str(row["status"]),
-                image=_inside(folder, row["image"]),
+                image=_inside(run_dir, row["image"]),
                 seconds=_number(row["seconds"]),
                 passes=_number(row["passes"]),
                 memory=_number(row["peak_memory_mb"]),
