@@ -1,0 +1,308 @@
+"""From what a prompt says to a layout: boxes, painted regions, depth order.
+
+The same prompt gives the same layout on every machine: all chance comes from the prompt's hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import warnings
+from collections.abc import Sequence
+from random import Random
+
+from bench.errors import BenchError
+from bench.layouts import rules
+from bench.layouts.check import faults
+from bench.layouts.place import GAP, RIM, Body, Link, Vector, pack, settle
+from bench.layouts.records import ParsedInstance, ParsedPrompt
+from bench.layouts.shapes import FILL, paint
+from bench.layouts.sizes import build_of
+from bench.types import Box, Instance, Layout, Relation
+
+VERSION = "1"
+"""Raised with every change that can move a region."""
+MAX_INSTANCES = 24
+"""More cannot be told apart in one picture."""
+
+_SHAPED = {
+    "round": ("disc", 1.0),
+    "circular": ("disc", 1.0),
+    "spherical": ("disc", 1.0),
+    "oval": ("oval", 1.5),
+    "oblong": ("oval", 1.8),
+    "square": ("square", 1.0),
+    "cubic": ("square", 1.0),
+    "rectangular": ("slab", 1.6),
+    "triangular": ("triangle", 1.1),
+    "pyramidal": ("triangle", 1.1),
+    "conical": ("triangle", 0.8),
+    "pentagonal": ("pentagon", 1.0),
+    "hexagonal": ("hexagon", 1.1),
+    "diamond": ("diamond", 0.9),
+    "teardrop": ("teardrop", 0.7),
+    "crescent": ("crescent", 0.8),
+    "cylindrical": ("slab", 0.6),
+}
+"""Attribute to outline and aspect; it outranks the noun's own."""
+_STRETCH = {"long": 1.5, "wide": 1.4, "tall": 0.65, "high": 0.8, "short": 1.25, "narrow": 0.7}
+_SCALE = {"big": 1.3, "large": 1.3, "huge": 1.5, "giant": 1.5, "small": 0.75, "little": 0.75}
+_CROWD = 7
+"""From so many instances on, regions are plain blobs: their boxes have no room to spare."""
+_FEW = 3
+"""A plural phrase relates through so many of its members where all of them could not hold it."""
+_LEVELS = 26
+_TRIES = 5
+
+
+class LayoutWarning(UserWarning):
+    """A layout was made, but something that the prompt asks for could not be kept."""
+
+
+def plan(parsed: ParsedPrompt, *, id: str, category: str) -> Layout:
+    """Give every instance of a parsed prompt a place.
+
+    Relations hold as ``bench.layouts.rules`` defines them. Relations that cannot hold together
+    are dropped from the last one backwards, with a LayoutWarning. Raises BenchError when there is
+    no instance or more than MAX_INSTANCES.
+    """
+    if not parsed.instances:
+        raise BenchError(f"no instance found in the prompt {parsed.prompt!r}; name a thing")
+    if parsed.total > MAX_INSTANCES:
+        raise BenchError(
+            f"{parsed.total} instances in the prompt {parsed.prompt!r}; "
+            f"at most {MAX_INSTANCES} can be placed"
+        )
+    seed = int.from_bytes(hashlib.sha256(parsed.prompt.encode()).digest()[:8], "big")
+    relations = list(parsed.relations)
+    while True:
+        links = _links(parsed, [(r.subject, r.relation, r.object) for r in relations])
+        layout = _search(parsed, links, Random(seed), id, category)
+        if layout is not None:
+            return layout
+        if not relations:
+            raise BenchError(f"no layout found for the prompt {parsed.prompt!r}")
+        dropped = relations.pop()
+        warnings.warn(
+            f"layout {id}: {_name(parsed, dropped.subject)} {dropped.relation} "
+            f"{_name(parsed, dropped.object)} cannot hold beside the other relations; left out",
+            LayoutWarning,
+            stacklevel=2,
+        )
+
+
+def _name(parsed: ParsedPrompt, k: int) -> str:
+    start, end = parsed.instances[k].phrase_span
+    return repr(parsed.prompt[start:end])
+
+
+def _links(parsed: ParsedPrompt, relations: Sequence[Link]) -> list[Link]:
+    """Relations between single instances.
+
+    Planar relations and "inside" hold for every member of a plural phrase; relations in depth,
+    nearness and actions pair members one to one (the shorter side repeats), at most _FEW times.
+    """
+    members: list[list[int]] = []
+    at = 0
+    for instance in parsed.instances:
+        members.append(list(range(at, at + instance.count)))
+        at += instance.count
+    links: list[Link] = []
+    for s, relation, o in relations:
+        subjects, objects = members[s], members[o]
+        if relation in rules.PLANAR:
+            pairs = [(a, b) for a in subjects for b in objects]
+        elif relation == "inside":
+            pairs = [(a, objects[n % len(objects)]) for n, a in enumerate(subjects)]
+        else:
+            longest = min(max(len(subjects), len(objects)), _FEW)
+            pairs = [
+                (subjects[n % len(subjects)], objects[n % len(objects)]) for n in range(longest)
+            ]
+        known = {frozenset((a, b)) for a, _, b in links}
+        links += [(a, relation, b) for a, b in pairs if a != b and frozenset((a, b)) not in known]
+    return links
+
+
+def _search(
+    parsed: ParsedPrompt, links: Sequence[Link], rng: Random, id: str, category: str
+) -> Layout | None:
+    """The first arrangement without a fault, from large regions to small ones."""
+    things = [i for i in parsed.instances for _ in range(i.count)]
+    outlines, wanted = _appearance(things)
+    floor = 1.04 * rules.min_region(len(things), bool(links))
+    crowd = len(things) >= _CROWD and not links
+    caps = _caps(len(things), links)
+    if caps is None:
+        return None
+    for level in range(_LEVELS):
+        scale = 0.94**level
+        sizes = _sizes(wanted, outlines, links, scale, floor, caps)
+        for _ in range(_TRIES if level < 8 else 2):
+            bodies = pack(sizes, rng) if crowd else settle(sizes, links, rng, 0.7 * scale)
+            if bodies is None:
+                continue
+            boxes = [_box(b) for b in bodies]
+            depths = _depths(boxes, links)
+            if depths is None:
+                return None
+            instances = tuple(
+                _instance(parsed.prompt, thing, box, paint(outline, box, rng), depth)
+                for thing, box, outline, depth in zip(
+                    things, boxes, outlines, depths, strict=True
+                )
+            )
+            layout = Layout(
+                id=id,
+                prompt=parsed.prompt,
+                category=category,
+                instances=instances,
+                relations=tuple(Relation(s, r, o) for s, r, o in links),
+                background_span=parsed.background_span,
+                planner=f"bench-planner {VERSION}; {parsed.parser}".rstrip("; "),
+            )
+            if not faults(layout):
+                return layout
+    return None
+
+
+def _instance(
+    prompt: str, thing: ParsedInstance, box: Box, polygon: tuple[Vector, ...], depth: int
+) -> Instance:
+    start, end = thing.phrase_span
+    return Instance(
+        phrase=prompt[start:end],
+        phrase_span=thing.phrase_span,
+        noun=thing.noun,
+        noun_span=thing.noun_span,
+        attributes=thing.attributes,
+        attribute_spans=thing.attribute_spans,
+        box=box,
+        polygon=polygon,
+        depth=depth,
+    )
+
+
+def _appearance(things: Sequence[ParsedInstance]) -> tuple[list[str], list[Vector]]:
+    """Outline and wanted (width, height) of each instance, before anything must fit."""
+    n = len(things)
+    outlines: list[str] = []
+    shapes: list[tuple[float, float]] = []
+    for thing in things:
+        build = build_of(thing.noun)
+        outline, aspect, relative = build.outline, build.aspect, build.relative
+        for word in thing.attributes:
+            outline, aspect = _SHAPED.get(word, (outline, aspect))
+        for word in thing.attributes:
+            aspect *= _STRETCH.get(word, 1.0)
+            relative *= _SCALE.get(word, 1.0)
+        if n >= _CROWD and FILL[outline] < 0.8:
+            outline = "group"
+        outlines.append(outline)
+        stretch = 1.35 if n >= _CROWD else 2.0
+        shapes.append((min(max(aspect, 1 / stretch), stretch), min(max(relative, 1.0), 2.0)))
+    middle = math.exp(sum(math.log(r) for _, r in shapes) / n)
+    mean_area = min(0.26, 0.5 / (n + 0.6))
+    wanted = []
+    for aspect, relative in shapes:
+        area = mean_area * (relative / middle) ** 1.5
+        wanted.append((math.sqrt(area * aspect), math.sqrt(area / aspect)))
+    return outlines, wanted
+
+
+def _sizes(
+    wanted: Sequence[Vector],
+    outlines: Sequence[str],
+    links: Sequence[Link],
+    scale: float,
+    floor: float,
+    caps: Sequence[Vector],
+) -> list[Vector]:
+    """Widths and heights at a scale, none below the least area, none wider than its row allows."""
+    inside = [(s, o) for s, r, o in links if r == "inside"]
+    depth = [(s, o) for s, r, o in links if r in rules.IN_DEPTH]
+    areas = [w * h * scale * scale for w, h in wanted]
+    least = [floor / FILL[outline] for outline in outlines]
+    areas = [max(a, low) for a, low in zip(areas, least, strict=True)]
+    for s, o in depth:
+        # The far one must show beside the near one, and neither may dwarf the other's overlap.
+        for k in (s, o):
+            areas[k] = max(areas[k], 1.9 * least[k])
+        areas[s] = max(areas[s], 0.55 * areas[o])
+        areas[o] = max(areas[o], 0.55 * areas[s])
+    for o in {o for _, o in inside}:
+        held = [s for s, outer in inside if outer == o]
+        for s in held:
+            areas[s] = max(least[s], min(areas[s], 0.09))
+        areas[o] = max(areas[o], 1.7 * sum(areas[s] for s in held) + 1.2 * least[o])
+    out = []
+    for (w, h), area, (cap_w, cap_h) in zip(wanted, areas, caps, strict=True):
+        aspect = w / h
+        width = min(math.sqrt(area * aspect), cap_w)
+        height = min(area / width, cap_h)
+        out.append((min(area / height, cap_w), height))
+    for s, o in inside:
+        w, h = out[s]
+        room_w, room_h = 0.92 * out[o][0], 0.92 * out[o][1]
+        area = w * h
+        w = min(max(w, area / room_h), room_w)
+        out[s] = (w, min(area / w, room_h))
+    return out
+
+
+def _caps(n: int, links: Sequence[Link]) -> list[Vector] | None:
+    """Greatest width and height: a chain of k things side by side shares the image's width.
+
+    None when the order is circular.
+    """
+    chains: list[list[int]] = []
+    for axis in (0, 1):
+        before: list[tuple[int, int]] = []
+        for s, relation, o in links:
+            if relation in rules.PLANAR and rules.PLANAR[relation][0] == axis:
+                before.append((s, o) if rules.PLANAR[relation][1] > 0 else (o, s))
+        head, tail = [1] * n, [1] * n
+        for _ in range(n):
+            for a, b in before:
+                head[b] = max(head[b], head[a] + 1)
+                tail[a] = max(tail[a], tail[b] + 1)
+        if any(length > n for length in (*head, *tail)):
+            return None
+        chains.append([h + t - 1 for h, t in zip(head, tail, strict=True)])
+    most = 1 - 2 * RIM
+    return [
+        ((most - (a - 1) * (GAP + 0.005)) / a, (most - (b - 1) * (GAP + 0.005)) / b)
+        for a, b in zip(*chains, strict=True)
+    ]
+
+
+def _box(body: Body) -> Box:
+    return Box(
+        round(max(0.0, body.x - body.w / 2), 4),
+        round(max(0.0, body.y - body.h / 2), 4),
+        round(min(1.0, body.x + body.w / 2), 4),
+        round(min(1.0, body.y + body.h / 2), 4),
+    )
+
+
+def _depths(boxes: Sequence[Box], links: Sequence[Link]) -> list[int] | None:
+    """0 for the nearest: what stands lower is nearer, unless a relation says otherwise.
+
+    None when the relations contradict each other.
+    """
+    nearer_than: dict[int, set[int]] = {k: set() for k in range(len(boxes))}
+    for s, relation, o in links:
+        if relation in ("in_front_of", "inside"):
+            nearer_than[o].add(s)
+        elif relation in rules.IN_DEPTH:
+            nearer_than[s].add(o)
+    depths = [0] * len(boxes)
+    left = set(nearer_than)
+    for rank in range(len(boxes)):
+        free = [k for k in left if not nearer_than[k] & left]
+        if not free:
+            return None
+        chosen = max(free, key=lambda k: (boxes[k].y1, -k))
+        depths[chosen] = rank
+        left.remove(chosen)
+    return depths
