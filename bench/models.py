@@ -16,7 +16,12 @@ POCKET_MODELS = Path(__file__).parent / "pocket" / "models"
 """Where the shipped models and judges lie."""
 
 POCKET_JUDGES = {"vqa": "pocket-blip", "clip": "pocket-clip", "detector": "pocket-yolo"}
-OPEN_JUDGES = {"vqa": "blip-vqa-capfilt-large", "clip": "openai-vit-b-32", "detector": "yolo11x"}
+OPEN_JUDGES = {
+    "vqa": "blip-vqa-capfilt-large",
+    "clip": "openai-vit-b-32",
+    "detector": "yolo11x",
+    "depth": "depth-anything-v2",
+}
 
 POCKET_FLUX = ModelSpec(
     name="pocket-flux",

@@ -10,7 +10,7 @@ import pytest
 
 from bench.types import Box, Instance, Layout
 
-TINY_WORDS = "a red blue green apple cat dog bench and of the left right to in park".split()
+TINY_WORDS = ["a", "red", "blue", "green", "apple", "cat", "dog", "bench", "and", "in", "park"]
 
 
 def word_tokenizer(words: list[str]) -> Any:
@@ -53,9 +53,7 @@ def tiny_flux_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     t5 = word_tokenizer(TINY_WORDS)
     letters = "abcdefghijklmnopqrstuvwxyz,."
     pieces = [*letters, *(f"{c}</w>" for c in letters), "<|startoftext|>", "<|endoftext|>"]
-    clip = CLIPTokenizer(
-        vocab={w: i for i, w in enumerate(pieces)}, merges=[], model_max_length=24
-    )
+    clip = CLIPTokenizer(vocab={w: i for i, w in enumerate(pieces)}, merges=[], model_max_length=24)
     pipeline = FluxPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
         vae=AutoencoderKL(
