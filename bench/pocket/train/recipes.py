@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 
-VAE_STEPS, VAE_ENCODER_STEPS, VAE_DECAY = 2400, 1600, 400
+VAE_STEPS, VAE_ENCODER_STEPS, VAE_DECAY = 2000, 1600, 400
 FLUX_STEPS, FLUX_DECAY = 6000, 2000
 JUDGES = ("detector", "blip", "clip")
 

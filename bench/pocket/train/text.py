@@ -6,13 +6,10 @@ where every word is one token and any other word becomes ``<unk>``, and CLIP's b
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
-from tokenizers import Tokenizer
-from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import Whitespace
-from tokenizers.trainers import BpeTrainer
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -43,22 +40,34 @@ def t5_tokenizer(words: Sequence[str]) -> T5TokenizerFast:
 
 
 def clip_tokenizer(words: Sequence[str]) -> CLIPTokenizer:
-    """Byte-pair encoding with every listed word as one token; other words fall into pieces."""
-    trained = Tokenizer(BPE(end_of_word_suffix="</w>"))
-    trained.pre_tokenizer = Whitespace()
-    trained.train_from_iterator(
-        [" ".join(words)],
-        BpeTrainer(
-            special_tokens=["<|startoftext|>", "<|endoftext|>"],
-            initial_alphabet=list("abcdefghijklmnopqrstuvwxyz"),
-            end_of_word_suffix="</w>",
-            vocab_size=10_000,
-            show_progress=False,
-        ),
-    )
-    model = json.loads(trained.to_str())["model"]
-    merges = [tuple(pair) for pair in model["merges"]]
-    return CLIPTokenizer(vocab=model["vocab"], merges=merges, model_max_length=MAX_TOKENS + 8)
+    """Byte-pair encoding with every listed word as one token; other words fall into pieces.
+
+    Merges are learned as usual, the most frequent pair first, but ties go to the pair that comes
+    first in the alphabet: the library's trainer breaks them differently each time, and token ids
+    must not change between the process that caches a caption and the one that learns from it.
+    """
+    pieces = {word: [*word[:-1], word[-1] + "</w>"] for word in words}
+    letters = sorted(set("abcdefghijklmnopqrstuvwxyz") | {c for w in words for c in w})
+    vocab = ["<|startoftext|>", "<|endoftext|>", *letters, *(c + "</w>" for c in letters)]
+    merges: list[tuple[str, str]] = []
+    while pairs := Counter(pair for parts in pieces.values() for pair in pairwise(parts)):
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        merges.append(best)
+        vocab.append("".join(best))
+        pieces = {word: _merged(parts, best) for word, parts in pieces.items()}
+    numbers = {piece: k for k, piece in enumerate(dict.fromkeys(vocab))}
+    return CLIPTokenizer(vocab=numbers, merges=merges, model_max_length=MAX_TOKENS + 8)
+
+
+def _merged(parts: list[str], pair: tuple[str, str]) -> list[str]:
+    """A word's pieces after one merge, from left to right."""
+    out: list[str] = []
+    for part in parts:
+        if out and (out[-1], part) == pair:
+            out[-1] += part
+        else:
+            out.append(part)
+    return out
 
 
 def t5_encoder(tokenizer: T5TokenizerFast) -> T5EncoderModel:
