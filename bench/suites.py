@@ -83,13 +83,13 @@ def pocket_tune(data: Path | None, categories: Sequence[str]) -> Suite:
 
 def t2i_compbench(data: Path | None, categories: Sequence[str]) -> Suite:
     """The official T2I-CompBench validation prompts in a folder, with the shipped layouts."""
-    from bench.prompts.t2i_compbench import load_layouts
-
     if data is None:
         raise BenchError(
             "suite t2i-compbench needs --data DIR, a folder with the official *_val.txt files; "
             "'python -m bench data fetch t2i-compbench' gets them"
         )
+    from bench.prompts.t2i_compbench import load_layouts
+
     return Suite("t2i-compbench", tuple(load_layouts(data, categories)), skip_unknown_words=True)
 
 

@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("bench.cli.report", "write the HTML report of one run or several"),
     "compare": ("bench.cli.compare", "what differs between two runs, paired"),
     "gate": ("bench.cli.gate", "pass or fail a run against a recorded baseline, for CI"),
-    "list": ("bench.cli.list", "list models, methods, metrics or suites"),
+    "list": ("bench.cli.listing", "list models, methods, metrics or suites"),
     "doctor": ("bench.cli.doctor", "check versions, weights and a tiny run on this machine"),
     "layouts": ("bench.cli.layouts", "build, check, render, import and diff sketch layouts"),
     "data": ("bench.cli.data", "fetch and verify prompt sets"),
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    available = _available()
+    commands = available()
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Evaluation harness for multi-instance synthesis with diffusion transformers.",
@@ -73,9 +73,9 @@ def _dispatch(argv: list[str]) -> int:
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     chosen = argv[0] if argv else ""
-    if chosen and not chosen.startswith("-") and chosen not in available:
-        raise unknown_name("command", chosen, available)
-    for name, (module, summary) in available.items():
+    if chosen and not chosen.startswith("-") and chosen not in commands:
+        raise unknown_name("command", chosen, commands)
+    for name, (module, summary) in commands.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary.capitalize())
         if name == chosen:
             command = importlib.import_module(module)
@@ -88,7 +88,7 @@ def _dispatch(argv: list[str]) -> int:
         return int(command.execute(args))
 
 
-def _available() -> dict[str, tuple[str, str]]:
+def available() -> dict[str, tuple[str, str]]:
     """The commands whose module is there (looked up, not imported)."""
     return {
         name: entry
