@@ -91,8 +91,9 @@ def config_from(args: argparse.Namespace) -> RunConfig:
     )
 
 
-def execute(args: argparse.Namespace) -> int:
-    config = config_from(args)
+def execute(args: argparse.Namespace, config: RunConfig | None = None) -> int:
+    """Do the run that the flags describe, or ``config`` in its place (for kindred commands)."""
+    config = config or config_from(args)
     from bench.engine.publish import files, publish
     from bench.engine.run import run
 
