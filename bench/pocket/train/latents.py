@@ -15,7 +15,8 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 from bench.pocket.train.text import MAX_TOKENS, clip_tokenizer, t5_tokenizer
-from bench.pocket.world import render_with_truth, sample_scene
+from bench.pocket.train.snap import grid_scene
+from bench.pocket.world import render_with_truth
 from bench.pocket.world.vocabulary import words
 
 SHARD = 4096
@@ -47,7 +48,7 @@ def make_shard(folder: Path, index: int, vae: AutoencoderKL) -> Path:
         name: [] for name in ("latents", "t5", "clip", "noun", "color", "texture")
     }
     for _ in range(SHARD // PART):
-        scenes = [sample_scene(rng, split="train") for _ in range(PART)]
+        scenes = [grid_scene(rng) for _ in range(PART)]
         rendered = [render_with_truth(scene, seed=rng) for scene in scenes]
         images = torch.from_numpy(np.stack([image for image, _ in rendered]))
         pixels = images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
