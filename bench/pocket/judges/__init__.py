@@ -1,0 +1,1 @@
+"""Recipes of the pocket judges: a YOLO detector, a BLIP for questions, a CLIP."""

@@ -1,0 +1,308 @@
+"""The pocket BLIP: ``BlipForQuestionAnswering`` that answers noun phrases with yes or no."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from bench.pocket.judges import tokens
+from bench.pocket.judges.calibrate import (
+    calibration_error,
+    fit_temperature,
+    logit,
+    save_temperature,
+)
+from bench.pocket.judges.data import SIZE, Sample, images, make_sample, zoomed
+from bench.pocket.judges.intervals import bootstrap
+from bench.pocket.judges.loop import Losses, Schedule, fit
+from bench.pocket.judges.questions import Question, ask, swapped_pair
+from bench.pocket.world.splits import Split
+from bench.pocket.world.vocabulary import COLORS, NOUNS, TEXTURES
+
+BATCH = 64
+QUESTIONS = 8
+"""Questions asked about each training picture."""
+SCHEDULE = Schedule(steps=3000, lr=1.5e-3, warmup=150, ema=0.997, clip=1.0)
+ZOOMED = 0.3
+"""Share of pictures cut to one instance, as the localization metric shows them."""
+CATEGORIES = (None, "color", None, "texture", None, "complex")
+"""Scenes in turn: None is the world's own mix, the others hold what can be swapped."""
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+"""Of CLIP's training pictures; BLIP's processor and open_clip normalise with them."""
+AUXILIARY_WEIGHT = 0.5
+LONGEST = 35
+"""Tokens of a question at most, as in the official T2I-CompBench procedure."""
+
+
+class Trainee(torch.nn.Module):
+    """The judge, and heads that read each patch's noun, colour and texture; they are not kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blip = new_model()
+        width = self.blip.config.vision_config.hidden_size
+        self.heads = torch.nn.ModuleList(
+            torch.nn.Linear(width, 1 + len(words)) for words in (NOUNS, COLORS, TEXTURES)
+        )
+
+
+def new_model() -> Any:
+    """Patches of 16 pixels, 6 vision layers, 2 layers each to read the question and to answer."""
+    from transformers import BlipConfig, BlipForQuestionAnswering
+
+    width = 192
+    config = BlipConfig(
+        vision_config={
+            "hidden_size": width,
+            "intermediate_size": 4 * width,
+            "num_hidden_layers": 6,
+            "num_attention_heads": width // 32,
+            "image_size": SIZE,
+            "patch_size": 16,
+        },
+        text_config={
+            "vocab_size": len(tokens.vocabulary()),
+            "hidden_size": width,
+            "encoder_hidden_size": width,
+            "intermediate_size": 2 * width,
+            "num_hidden_layers": 2,
+            "num_attention_heads": width // 32,
+            "max_position_embeddings": 40,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+            "bos_token_id": tokens.DEC,
+            "pad_token_id": tokens.PAD,
+            "eos_token_id": tokens.SEP,
+            "sep_token_id": tokens.SEP,
+            "is_decoder": True,
+        },
+        projection_dim=64,
+        image_text_hidden_size=64,
+    )
+    return BlipForQuestionAnswering(config)
+
+
+def train(
+    out_dir: Path,
+    *,
+    schedule: Schedule = SCHEDULE,
+    batch: int = BATCH,
+    seed: int = 1,
+    resume: bool = True,
+    stop_after: int | None = None,
+) -> None:
+    """Train from nothing; writes ``checkpoint.safetensors`` and, once done, the model folder."""
+    torch.manual_seed(seed)
+    trainee = Trainee()
+    encode = tokens.tokenizer()
+
+    def step_losses(step: int) -> Losses:
+        rng = np.random.default_rng([seed, step, 7])
+        samples = [
+            make_sample("train", seed, step * batch + k, category=CATEGORIES[k % len(CATEGORIES)])
+            for k in range(batch)
+        ]
+        samples = [zoomed(s, rng) if rng.random() < ZOOMED else s for s in samples]
+        asked = [ask(sample, rng, QUESTIONS) for sample in samples]
+        ids, mask = encode_questions(encode, [q.text for row in asked for q in row])
+        # The library's decoder does not mask padding (transformers 5.23), so an answer must not
+        # depend on how much of it there is, nor on whether it was encoded or is zero.
+        spare = LONGEST - ids.shape[1] if rng.random() < 0.05 else int(rng.integers(0, 4))
+        ids, mask = F.pad(ids, (0, spare)), F.pad(mask, (0, spare))
+        zeroed = bool(rng.random() < 0.5)
+        answers = torch.tensor([q.answer for row in asked for q in row])
+        with torch.autocast("cpu", torch.bfloat16):
+            seen = trainee.blip.vision_model(pixel_values=pixels(images(samples)))[0]
+            by_picture = (batch, QUESTIONS, -1)
+            logits = answer_logits(
+                trainee.blip, seen, ids.view(by_picture), mask.view(by_picture), zeroed
+            ).flatten(0, 1)
+            read = [head(seen[:, 1:]) for head in trainee.heads]
+        answer = F.cross_entropy(logits.float(), torch.where(answers, tokens.YES, tokens.NO))
+        auxiliary = _auxiliary_loss(read, samples)
+        wanted = logits[:, tokens.YES] > logits[:, tokens.NO]
+        return {
+            "loss": answer + AUXILIARY_WEIGHT * auxiliary,
+            "answer": answer,
+            "auxiliary": auxiliary,
+            "right": (wanted == answers).float().mean(),
+        }
+
+    fit(out_dir, trainee, step_losses, schedule, muon=True, resume=resume, stop_after=stop_after)
+    if stop_after is None or stop_after >= schedule.steps:
+        save(trainee.blip, out_dir / "model")
+        calibrate(out_dir / "model")
+
+
+def save(model: Any, folder: Path) -> None:
+    """Write a folder that ``from_pretrained`` of model and processor load; weights in float16."""
+    from transformers import BlipImageProcessor, BlipProcessor
+
+    processor = BlipProcessor(
+        BlipImageProcessor(
+            size={"height": SIZE, "width": SIZE}, image_mean=list(MEAN), image_std=list(STD)
+        ),
+        tokens.tokenizer(),
+    )
+    processor.save_pretrained(folder)
+    half = new_model()
+    half.load_state_dict(model.state_dict())
+    half.half().save_pretrained(folder)
+    # Stored small, computed in single precision by anyone who loads it without asking.
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace('"float16"', '"float32"'))
+
+
+def load(folder: Path) -> Any:
+    """The shipped judge as metrics use it, its temperature applied."""
+    from bench.judges import load_vqa
+
+    return load_vqa(str(folder))
+
+
+def calibrate(folder: Path, n: int = 1500, *, seed: int = 71) -> float:
+    """Fit the temperature on degraded pictures of the tuning split and store it."""
+    chances, answers = _asked(folder, n, "tune", seed)
+    temperature = fit_temperature(logit(chances), answers)
+    save_temperature(folder, temperature)
+    return temperature
+
+
+def evaluate(
+    folder: Path, n: int = 500, *, split: Split = "test", seed: int = 92
+) -> dict[str, Any]:
+    """AUC of true phrases against phrases with a swapped attribute, on clean held-out renders.
+
+    One pair of questions for each of ``n`` scenes; 95 % interval by bootstrap over scenes. Also
+    the same on degraded renders, and on those the calibration over questions of all kinds.
+    """
+    judge = load(folder)
+    found = {}
+    for name, degraded in (("clean", False), ("degraded", True)):
+        pairs = _swap_scenes(n, split, seed, degraded)
+        pictures = [Image.fromarray(sample.image) for sample, _ in pairs]
+        chances = judge.ask(pictures, [[q.text for q in pair] for _, pair in pairs])
+        found[name] = bootstrap([(yes, no) for yes, no in chances], _auc)
+    chances, answers = _asked(folder, n, split, seed + 1)
+    sure = chances >= 0.8
+    return {
+        **found["clean"],
+        "degraded": found["degraded"],
+        "accuracy": float(((chances > 0.5) == answers).mean()),
+        "calibration_error": calibration_error(chances, answers),
+        "right_when_above_0.8": float(answers[sure].mean()),
+    }
+
+
+def _swap_scenes(
+    n: int, split: Split, seed: int, degraded: bool
+) -> list[tuple[Sample, tuple[Question, Question]]]:
+    """Scenes in which two instances can swap an attribute, with the pair of questions."""
+    rng = np.random.default_rng(seed)
+    found: list[tuple[Sample, tuple[Question, Question]]] = []
+    index = 0
+    while len(found) < n:
+        category = ("color", "texture", "complex")[index % 3]
+        sample = make_sample(split, seed, index, category=category, degraded=degraded)
+        index += 1
+        pair = swapped_pair(sample, rng, split=split)
+        if pair is not None:
+            found.append((sample, pair))
+    return found
+
+
+def _auc(rows: Sequence[tuple[float, float]]) -> float:
+    """Chance that a true phrase's probability is above a false one's; ties count half."""
+    from scipy.stats import rankdata
+
+    yes, no = np.array(rows).T
+    ranks = rankdata(np.concatenate([yes, no]))
+    return float((ranks[: len(yes)].mean() - (len(yes) + 1) / 2) / len(no))
+
+
+def _asked(
+    folder: Path, n: int, split: Split, seed: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Probabilities and answers of questions of all kinds about degraded pictures."""
+    rng = np.random.default_rng(seed)
+    samples = [make_sample(split, seed, k) for k in range(n)]
+    samples = [zoomed(s, rng) if rng.random() < ZOOMED else s for s in samples]
+    asked = [ask(s, rng, 4, split=split) for s in samples]
+    pictures = [Image.fromarray(s.image) for s in samples]
+    chances = load(folder).ask(pictures, [[q.text for q in row] for row in asked])
+    answers = [q.answer for row in asked for q in row]
+    return np.array([p for row in chances for p in row]), np.array(answers)
+
+
+def pixels(batch: npt.NDArray[np.uint8]) -> torch.Tensor:
+    """(N, H, W, 3) bytes to (N, 3, H, W), normalised."""
+    values = torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 255
+    return (values - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+
+
+def encode_questions(encode: Any, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask, [ENC] in place of the first token as BLIP's own code does."""
+    found = encode(
+        list(texts), return_tensors="pt", padding="longest", truncation=True, max_length=LONGEST
+    )
+    ids = found.input_ids.clone()
+    ids[:, 0] = tokens.ENC
+    return ids, found.attention_mask
+
+
+def answer_logits(
+    model: Any, seen: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor, zeroed: bool
+) -> torch.Tensor:
+    """Logits over the vocabulary at the first step of the answer.
+
+    All questions of a picture go through the question encoder as one sequence whose parts do not
+    see one another: the picture's keys and values are then made once, not once a question.
+
+    Args:
+        seen: (B, patches + 1, width), the vision model's states.
+        ids, mask: (B, Q, S).
+        zeroed: whether the decoder gets zeros in place of the padding's states.
+
+    Returns:
+        (B, Q, vocabulary).
+    """
+    b, q, s = ids.shape
+    owner = torch.arange(q).repeat_interleave(s)
+    visible = (owner[:, None] == owner[None])[None] & mask.reshape(b, 1, q * s).bool()
+    barrier = torch.zeros(b, 1, q * s, q * s).masked_fill(
+        ~visible[:, None], torch.finfo(torch.float32).min
+    )
+    states = model.text_encoder(
+        input_ids=ids.reshape(b, q * s),
+        attention_mask=barrier,
+        position_ids=torch.arange(s).repeat(q)[None].expand(b, -1),
+        encoder_hidden_states=seen,
+    )[0]
+    if zeroed:
+        states = states * mask.reshape(b, q * s, 1)
+    logits: torch.Tensor = model.text_decoder(
+        input_ids=torch.full((b * q, 1), tokens.DEC),
+        encoder_hidden_states=states.reshape(b * q, s, -1),
+        encoder_attention_mask=mask.reshape(b * q, s),
+        use_cache=False,
+    ).logits
+    return logits.view(b, q, -1)
+
+
+def _auxiliary_loss(read: Sequence[torch.Tensor], samples: Sequence[Sample]) -> torch.Tensor:
+    """Cross-entropy of noun, colour and texture of each patch; index 0 is "none"."""
+    total = torch.zeros(())
+    for logits, name in zip(read, ("nouns", "colors", "textures"), strict=True):
+        truth = np.stack([getattr(s.truth, name) for s in samples]) + 1
+        total = total + F.cross_entropy(
+            logits.float().flatten(0, 1), torch.from_numpy(truth).flatten()
+        )
+    return total

@@ -1,0 +1,136 @@
+"""Labelled pictures for the judges: renders, degraded as generated images are.
+
+A sample is a function of (seed, index) alone, so a resumed training sees what an undisturbed one
+sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bench.pocket.judges.degrade import Image, degrade
+from bench.pocket.judges.fragments import Look, add_fragments
+from bench.pocket.world import Scene, Truth, render_with_truth, sample_scene
+from bench.pocket.world.render import CELL, NONE
+from bench.pocket.world.splits import Split
+from bench.pocket.world.sprites import sprite
+from bench.pocket.world.vocabulary import COLORS, NOUNS, TEXTURES
+
+SIZE = 128
+"""Pixels of a training picture's side."""
+SEEN = 0.25
+"""An instance counts as present when at least this share of it is visible."""
+HIDDEN = 0.1
+"""Below this share it counts as absent; between the two it is asked about by nobody."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture and what is true of it."""
+
+    scene: Scene
+    image: Image
+    """(SIZE, SIZE, 3) RGB, degraded."""
+    truth: Truth
+    visible: tuple[float, ...]
+    """Share of each instance that can be seen, 0..1."""
+    fragments: tuple[Look, ...]
+    """What the half-formed things were made from; they do not count as instances."""
+    cut: bool = False
+    """Whether only the surroundings of one instance are shown."""
+
+
+def make_sample(
+    split: Split,
+    seed: int,
+    index: int,
+    *,
+    instances: int | None = None,
+    category: str | None = None,
+    degraded: bool = True,
+    fragments: float = 0.35,
+) -> Sample:
+    """Draw, render and (with ``degraded``) spoil one scene of a split.
+
+    ``fragments`` is the chance of half-formed things beside the instances; they are no instances.
+    """
+    rng = np.random.default_rng([seed, index])
+    scene = sample_scene(rng, split=split, category=category, instances=instances)
+    image, truth = render_with_truth(scene, SIZE, rng)
+    visible = tuple(
+        float(mask.sum() / max(1.0, _full_area(thing.noun, thing.texture, thing.box)))
+        for mask, thing in zip(truth.masks, scene.instances, strict=True)
+    )
+    looks: tuple[Look, ...] = ()
+    if degraded:
+        if rng.random() < fragments:
+            image, looks = add_fragments(image, truth.masks.max(axis=0) > 0, rng)
+        image = degrade(image, rng)
+    return Sample(scene, image, truth, visible, looks)
+
+
+def batch_samples(split: Split, seed: int, step: int, size: int) -> list[Sample]:
+    """The samples of one training step."""
+    return [make_sample(split, seed, step * size + k) for k in range(size)]
+
+
+def zoomed(sample: Sample, rng: np.random.Generator) -> Sample:
+    """The surroundings of one instance, stretched to the whole picture.
+
+    As the localization metric looks at a found box: widened by about a tenth on each side, side
+    ratio not kept. What the cut leaves of each instance decides whether it still counts.
+    """
+    thing = sample.scene.instances[int(rng.integers(len(sample.scene.instances)))]
+    x0, y0, x1, y1 = thing.box
+    margin = rng.uniform(-0.04, 0.25, 4) * np.array([x1 - x0, y1 - y0, x1 - x0, y1 - y0])
+    edges = np.array([x0, y0, x1, y1]) + margin * np.array([-1, -1, 1, 1])
+    left, top, right, bottom = (int(v) for v in np.rint(np.clip(edges, 0, 1) * SIZE))
+    if right - left < 8 or bottom - top < 8:
+        return sample
+    cut = sample.image[top:bottom, left:right]
+    image = cv2.resize(cut, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    kept = sample.truth.masks[:, top:bottom, left:right]
+    whole = np.maximum(1, sample.truth.masks.sum(axis=(1, 2), dtype=np.int64))
+    shares = kept.sum(axis=(1, 2), dtype=np.int64) / whole
+    visible = tuple(float(v * s) for v, s in zip(sample.visible, shares, strict=True))
+    masks = np.stack([cv2.resize(m, (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) for m in kept])
+    nouns, colors, textures = _cells(sample.scene, masks)
+    truth = replace(sample.truth, masks=masks, nouns=nouns, colors=colors, textures=textures)
+    return replace(
+        sample, image=np.asarray(image, np.uint8), truth=truth, visible=visible, cut=True
+    )
+
+
+def images(samples: list[Sample]) -> npt.NDArray[np.uint8]:
+    """(N, SIZE, SIZE, 3) RGB."""
+    return np.stack([s.image for s in samples])
+
+
+def _cells(scene: Scene, masks: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.int64]]:
+    """Noun, colour and texture of each 16-pixel cell, as ``render_with_truth`` gives them."""
+    count, side = len(masks), SIZE // CELL
+    shares = masks.reshape(count, side, CELL, side, CELL).sum(axis=(2, 4), dtype=np.int64)
+    free = CELL * CELL - shares.sum(axis=0, keepdims=True)
+    winner = np.concatenate([free, shares]).argmax(axis=0)
+    found = []
+    for attribute, words in (("noun", NOUNS), ("color", COLORS), ("texture", TEXTURES)):
+        own = [getattr(t, attribute) for t in scene.instances]
+        rows = [NONE, *(words.index(word) if word else NONE for word in own)]
+        found.append(np.array(rows, np.int64)[winner])
+    return found
+
+
+@cache
+def _coverage(noun: str, texture: str | None) -> float:
+    """Share of the sprite's box that its shape fills."""
+    return float((np.asarray(sprite(noun, None, texture).shape) > 127).mean())
+
+
+def _full_area(noun: str, texture: str | None, box: tuple[float, float, float, float]) -> float:
+    """Pixels that the instance would show with nothing before it."""
+    return _coverage(noun, texture) * (box[2] - box[0]) * (box[3] - box[1]) * SIZE * SIZE

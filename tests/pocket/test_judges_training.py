@@ -1,0 +1,82 @@
+"""The recipes: exact resumption, and parts that must equal the libraries' own computation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from bench.pocket.judges import blip, clip, detector, tokens  # noqa: E402
+from bench.pocket.judges.loop import Schedule  # noqa: E402
+
+TINY = Schedule(steps=4, lr=1e-3, warmup=2)
+
+
+def same(a, b) -> bool:
+    left, right = load_file(a), load_file(b)
+    return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("recipe", [detector, blip], ids=["detector", "blip"])
+def test_training_resumes_exactly(recipe, tmp_path, one_thread):
+    for folder, stops in (("whole", [3]), ("parts", [1, 3])):
+        for stop in stops:
+            recipe.train(tmp_path / folder, schedule=TINY, batch=3, stop_after=stop)
+    name = "checkpoint.safetensors"
+    assert same(tmp_path / "whole" / name, tmp_path / "parts" / name)
+    rows = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").open()]
+    assert rows[0]["step"] == 0 and np.isfinite(rows[0]["loss"])
+
+
+def test_clip_starts_from_blips_eyes_and_is_saved_for_open_clip(tmp_path, one_thread):
+    torch.manual_seed(0)
+    eyes = blip.new_model().eval()
+    for parameter in eyes.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    blip.save(eyes, tmp_path / "eyes")
+    clip.train(
+        tmp_path / "clip", eyes=tmp_path / "eyes", schedule=replace(TINY, steps=1, lr=0.0), batch=2
+    )
+    model, encode = clip.load(tmp_path / "clip" / "model")
+    pixels = torch.randn(2, 3, 128, 128)
+    with torch.inference_mode():
+        expected = eyes.vision_model(pixel_values=pixels)[0][:, 0] @ model.visual.proj
+        assert torch.allclose(model.encode_image(pixels), expected, atol=0.05, rtol=0.02)
+    assert encode(["a red apple"]).shape == (1, clip.CONTEXT)
+
+
+def test_packed_questions_equal_single_ones(one_thread):
+    torch.manual_seed(0)
+    model = blip.new_model().eval()
+    for parameter in model.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    texts = ["a red apple?", "three dogs?", "the blue wooden bus?", "a cat?"]
+    ids, mask = blip.encode_questions(tokens.tokenizer(), texts)
+    assert (ids[:, 0] == tokens.ENC).all()
+    with torch.inference_mode():
+        seen = model.vision_model(pixel_values=torch.randn(2, 3, 128, 128))[0]
+        packed = blip.answer_logits(model, seen, ids.view(2, 2, -1), mask.view(2, 2, -1), False)
+        for k in range(4):
+            states = model.text_encoder(
+                input_ids=ids[k : k + 1],
+                attention_mask=mask[k : k + 1],
+                encoder_hidden_states=seen[k // 2 : k // 2 + 1],
+            )[0]
+            alone = model.text_decoder(
+                input_ids=torch.tensor([[tokens.DEC]]), encoder_hidden_states=states
+            ).logits[0, 0]
+            assert torch.allclose(packed[k // 2, k % 2], alone, atol=1e-4)
