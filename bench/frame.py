@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.identity import digest
@@ -30,19 +31,12 @@ def run_frame(run: Run, *, details: bool = True) -> pandas.DataFrame:
     ``status`` is done, failed or pending; ``image`` the path inside the run folder or None;
     ``seconds`` an image, ``passes`` of the transformer, ``peak_memory_mb``. ``protocol`` is a short
     digest of ``protocol_text``: all that must be equal for two rows to be ranked together.
-    ``details`` holds a dict in every row, or is left empty with ``details=False`` (much faster on
-    large runs).
+    ``details`` holds a dict in every row, an empty one with ``details=False`` (faster on large
+    runs). Texts that repeat are categorical columns.
     """
     import numpy as np
     import pandas as pd
 
-    jobs = run.query(
-        "SELECT j.image, i.key, j.layout, l.digest, l.category, l.prompt, j.seed, j.model, "
-        "j.model_digest, j.method, j.method_label, j.settings, j.dtype, i.status, i.error, "
-        "i.seconds, i.passes, i.peak_memory_mb "
-        "FROM jobs j JOIN images i ON i.id = j.image JOIN layouts l ON l.id = j.layout "
-        "ORDER BY j.id"
-    )
     metrics = run.query(
         "SELECT id, name, mode, columns, digest FROM metrics WHERE current ORDER BY name, mode"
     )
@@ -51,62 +45,83 @@ def run_frame(run: Run, *, details: bool = True) -> pandas.DataFrame:
         for metric, name, mode, columns, _ in metrics
         for column in json.loads(columns)
     ]
-    cell_index = {(metric, column): c for c, (metric, _, _, column) in enumerate(cells)}
-    n_instances = {name: len(layout.instances) for name, layout in run.layouts.items()}
-    protocols = _protocols(run, jobs, metrics)
+    images, jobs = _jobs(run, metrics)
+    n, c = len(images), len(cells)
+    frame = jobs.take(np.repeat(np.arange(n), c)).reset_index(drop=True)
+    for at, name in ((1, "metric"), (2, "mode"), (3, "score")):
+        names = pd.Categorical([cell[at] for cell in cells])
+        codes = np.tile(names.codes, n)
+        frame[name] = pd.Categorical.from_codes(codes, dtype=names.dtype)
 
-    n, c = len(jobs), len(cells)
     value = np.full(n * c, np.nan)
-    reason: Any = np.empty(n * c, dtype=object)
-    detail: Any = np.empty(n * c, dtype=object)
-    reason.reshape(n, c)[:] = np.array([_absent(job[13], job[14]) for job in jobs], dtype=object)[
-        :, None
-    ]
-    jobs_of: dict[int, list[int]] = {}
-    for j, job in enumerate(jobs):
-        jobs_of.setdefault(job[0], []).append(j)
+    reason = np.repeat(frame.pop("absent").to_numpy()[::c], c) if c else []
+    detail = _objects([{}]).to_numpy().repeat(n * c)
+    cell_of = {(metric, column): k for k, (metric, _, _, column) in enumerate(cells)}
+    places: dict[int, list[int]] = {}
+    for j, image in enumerate(images):
+        places.setdefault(image, []).append(j * c)
     wanted = "s.details" if details else "NULL"
-    for image, metric, name, number, why, extra in run.query(
+    for image, metric, name, number, why, extra in run.rows(
         f"SELECT s.image, s.metric, s.name, s.value, s.reason, {wanted} "
         "FROM scores s JOIN metrics m ON m.id = s.metric WHERE m.current"
     ):
-        cell = cell_index[metric, name]
-        for j in jobs_of[image]:
-            at = j * c + cell
-            value[at] = np.nan if number is None else number
-            reason[at] = why
-            detail[at] = extra
+        cell = cell_of[metric, name]
+        for place in places[image]:
+            if number is not None:
+                value[place + cell] = number
+            reason[place + cell] = why
+            if extra is not None:
+                detail[place + cell] = json.loads(extra)
+    frame["value"] = value
+    frame["reason"] = pd.Series(reason, dtype=object)  # None stays None
+    frame["details"] = pd.Series(detail, dtype=object)
+    return frame[list(COLUMNS)]
 
-    per_job: dict[str, list[Any]] = {
-        "key": [j[1] for j in jobs],
-        "layout_id": [j[2] for j in jobs],
-        "layout_digest": [j[3] for j in jobs],
-        "category": [j[4] for j in jobs],
-        "prompt": [j[5] for j in jobs],
-        "n_instances": [n_instances[j[2]] for j in jobs],
-        "seed": [j[6] for j in jobs],
-        "model": [j[7] for j in jobs],
-        "method": [j[9] for j in jobs],
-        "method_label": [j[10] for j in jobs],
-        "image": [f"images/{j[1]}.png" if j[13] == "done" else None for j in jobs],
-        "status": [j[13] or "pending" for j in jobs],
-        "seconds": [j[15] for j in jobs],
-        "passes": [j[16] for j in jobs],
-        "peak_memory_mb": [j[17] for j in jobs],
-        "protocol": [digest(p)[:12] for p in protocols],
-        "protocol_text": protocols,
-    }
-    columns: dict[str, Any] = {
-        name: np.repeat(_array(name, values), c) for name, values in per_job.items()
-    }
-    for at, name in ((1, "metric"), (2, "mode"), (3, "score")):
-        columns[name] = np.tile(np.array([cell[at] for cell in cells], dtype=object), n)
-    columns["value"] = value
-    columns["reason"] = reason
-    columns["details"] = _array("details", [json.loads(d) if d else {} for d in detail])
-    for name in ("reason", "image", "details", "protocol_text"):
-        columns[name] = pd.Series(columns[name], dtype=object)  # None stays None, dicts dicts
-    return pd.DataFrame({name: columns[name] for name in COLUMNS})
+
+def _jobs(run: Run, metrics: list[tuple[Any, ...]]) -> tuple[list[int], pandas.DataFrame]:
+    """The image of each job, and what the frame says of the job whatever the score."""
+    import pandas as pd
+
+    rows = run.query(
+        "SELECT j.image, i.key, j.layout, l.digest, l.category, l.prompt, j.seed, j.model, "
+        "j.method, j.method_label, i.status, i.error, i.seconds, i.passes, i.peak_memory_mb, "
+        "j.settings, j.dtype "
+        "FROM jobs j JOIN images i ON i.id = j.image JOIN layouts l ON l.id = j.layout "
+        "ORDER BY j.id"
+    )
+    names = (
+        "id", "key", "layout_id", "layout_digest", "category", "prompt", "seed", "model", "method",
+        "method_label", "status", "error", "seconds", "passes", "peak_memory_mb", "settings",
+        "dtype",
+    )  # fmt: skip
+    raw = dict(zip(names, zip(*rows, strict=True) if rows else [()] * len(names), strict=True))
+    instances = {name: len(layout.instances) for name, layout in run.layouts.items()}
+    protocols = _protocols(run, raw, metrics)
+    short = {id(p): digest(p)[:12] for p in {id(p): p for p in protocols}.values()}
+    jobs = pd.DataFrame(
+        {
+            **{
+                name: pd.Categorical(list(raw[name]))
+                for name in ("key", "layout_id", "layout_digest", "category", "prompt", "model",
+                             "method", "method_label")
+            },
+            "status": pd.Categorical([status or "pending" for status in raw["status"]]),
+            "protocol": pd.Categorical([short[id(p)] for p in protocols]),
+            "n_instances": pd.Series([instances[e] for e in raw["layout_id"]], dtype="int64"),
+            "seed": pd.Series(raw["seed"], dtype="int64"),
+            **{
+                name: pd.Series(raw[name], dtype="float64")
+                for name in ("seconds", "passes", "peak_memory_mb")
+            },
+            "image": _objects(
+                f"images/{key}.png" if status == "done" else None
+                for key, status in zip(raw["key"], raw["status"], strict=True)
+            ),
+            "protocol_text": _objects(protocols),
+            "absent": _objects(map(_absent, raw["status"], raw["error"])),
+        }
+    )  # fmt: skip
+    return list(raw["id"]), jobs
 
 
 def _absent(status: str | None, error: str | None) -> str:
@@ -116,21 +131,19 @@ def _absent(status: str | None, error: str | None) -> str:
     return f"generation failed: {error}" if status == "failed" else "not scored yet"
 
 
-def _array(name: str, values: list[Any]) -> Any:
-    """Numbers as a numeric array, everything else as objects (dicts stay dicts)."""
+def _objects(values: Iterable[Any]) -> Any:
+    """A series of objects: None stays None, dicts stay dicts, whatever pandas would make of them."""
     import numpy as np
+    import pandas as pd
 
-    if name in ("seconds", "passes", "peak_memory_mb"):
-        return np.array([np.nan if v is None else v for v in values], dtype=float)
-    if name in ("seed", "n_instances"):
-        return np.array(values, dtype=np.int64)
-    array: Any = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
+    listed = list(values)
+    array: Any = np.empty(len(listed), dtype=object)
+    array[:] = listed
+    return pd.Series(array, dtype=object)
 
 
 def _protocols(
-    run: Run, jobs: list[tuple[Any, ...]], metrics: list[tuple[Any, ...]]
+    run: Run, raw: Mapping[str, Sequence[Any]], metrics: list[tuple[Any, ...]]
 ) -> list[dict[str, Any]]:
     """For each job what must be equal for rows to be ranked together; equal ones are one object."""
     manifest = run.manifest
@@ -143,14 +156,16 @@ def _protocols(
         "metrics": {f"{name} ({mode})": key[:12] for _, name, mode, _, key in metrics},
     }
     seeds: dict[tuple[str, str], set[int]] = {}
-    for job in jobs:
-        seeds.setdefault((job[7], job[10]), set()).add(job[6])
+    owners = list(zip(raw["model"], raw["method_label"], strict=True))
+    for owner, seed in zip(owners, raw["seed"], strict=True):
+        seeds.setdefault(owner, set()).add(seed)
+    used = {owner: tuple(sorted(values)) for owner, values in seeds.items()}
     made: dict[tuple[str, str, tuple[int, ...]], dict[str, Any]] = {}
     protocols = []
-    for job in jobs:
-        key = job[11], job[12], tuple(sorted(seeds[job[7], job[10]]))
+    for owner, settings, dtype in zip(owners, raw["settings"], raw["dtype"], strict=True):
+        key = settings, dtype, used[owner]
         if key not in made:
-            settings, dtype, used = key
-            made[key] = {**shared, "seeds": used, "settings": json.loads(settings), "dtype": dtype}
+            own = {"seeds": list(used[owner]), "settings": json.loads(settings), "dtype": dtype}
+            made[key] = shared | own
         protocols.append(made[key])
     return protocols

@@ -292,6 +292,11 @@ class Run:
         with self._guard():
             return self._db.execute(sql).fetchall()
 
+    def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """As `query`, one row after the other: for tables that should not fill the memory."""
+        with self._guard():
+            yield from self._db.execute(sql)
+
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._guard():
