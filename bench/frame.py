@@ -132,7 +132,7 @@ def _absent(status: str | None, error: str | None) -> str:
 
 
 def _objects(values: Iterable[Any]) -> Any:
-    """A series of objects: None stays None, dicts stay dicts, whatever pandas would make of them."""
+    """A series of objects: None stays None and dicts stay dicts, as pandas alone would not."""
     import numpy as np
     import pandas as pd
 
