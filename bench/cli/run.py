@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench.cli.options import add_scoring, integers, judges
 from bench.cli.output import add_json, emit
+from bench.cli.problems import say_problems
 from bench.engine.config import FIRST_SEED, MethodChoice, RunConfig, changes_from
 from bench.errors import BenchError
-
-if TYPE_CHECKING:
-    from bench.engine.run import Outcome
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +96,7 @@ def execute(args: argparse.Namespace, config: RunConfig | None = None) -> int:
     outcome = run(config)
     board = publish(outcome.run)
     found = files(outcome.run.path)
-    problems = report_problems(outcome)
+    problems = say_problems(outcome.scoring, outcome.generation)
     emit(
         args,
         {
@@ -117,24 +113,3 @@ def execute(args: argparse.Namespace, config: RunConfig | None = None) -> int:
         f"Run folder: {found['run']}\nReport: {found['report']}",
     )
     return 1 if problems else 0
-
-
-def report_problems(outcome: Outcome) -> int:
-    """Say on standard error what went wrong with single images; returns how many there are."""
-    generation, scoring = outcome.generation, outcome.scoring
-    lines = [f"failed image: {i.layout.id}, seed {i.seed}, {i.method_label}: {why}"
-             for i, why in generation.failed]  # fmt: skip
-    lines += [f"failed score: {metric}: {i.layout.id}, seed {i.seed}, {i.method_label}: {why}"
-              for metric, i, why in scoring.errors]  # fmt: skip
-    lines += [why for _, why in scoring.unreadable]
-    for line in lines[:20]:
-        print(line, file=sys.stderr)
-    if len(lines) > 20:
-        print(f"... and {len(lines) - 20} more; the report lists all", file=sys.stderr)
-    if generation.drifted:
-        print(
-            f"warning: {len(generation.drifted)} kept images came out different when their batch "
-            "was made again; this machine does not repeat the run's first part",
-            file=sys.stderr,
-        )
-    return len(lines)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.cli.options import add_scoring, judges
 from bench.cli.output import add_json, emit
+from bench.cli.problems import say_problems
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -112,11 +113,7 @@ def _score(args: argparse.Namespace, run: Run, adopted: dict[str, Any] | None) -
         args.metrics or DEFAULT_METRICS, roles, device=resolve_device(args.device)
     )
     scoring = score_run(run, metrics)
-    for metric, image, why in scoring.errors:
-        print(f"failed score: {metric}: {image.layout.id}, seed {image.seed}: {why}",
-              file=sys.stderr)  # fmt: skip
-    for _, why in scoring.unreadable:
-        print(why, file=sys.stderr)
+    problems = say_problems(scoring)
     board = publish(run)
     found = files(run.path)
     emit(
@@ -131,5 +128,4 @@ def _score(args: argparse.Namespace, run: Run, adopted: dict[str, Any] | None) -
         f"\n{board.text()}\n\n{board.sentence()}\n"
         f"Run folder: {found['run']}\nReport: {found['report']}",
     )
-    bad = scoring.errors or scoring.unreadable or (adopted and adopted["failed"])
-    return 1 if bad else 0
+    return 1 if problems or (adopted and adopted["failed"]) else 0
