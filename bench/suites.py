@@ -82,15 +82,20 @@ def pocket_tune(data: Path | None, categories: Sequence[str]) -> Suite:
 
 
 def t2i_compbench(data: Path | None, categories: Sequence[str]) -> Suite:
-    """The official T2I-CompBench validation prompts in a folder, with the shipped layouts."""
+    """The official T2I-CompBench validation prompts in a folder, parsed and planned."""
     if data is None:
         raise BenchError(
-            "suite t2i-compbench needs --data DIR, a folder with the official *_val.txt files; "
-            "'python -m bench data fetch t2i-compbench' gets them"
+            "suite t2i-compbench needs --data DIR, a folder with the official *_val.txt files"
         )
-    from bench.prompts.t2i_compbench import load_layouts
+    from bench.layouts import build_layouts
+    from bench.prompts.t2i_compbench import CATEGORIES, read_category
 
-    return Suite("t2i-compbench", tuple(load_layouts(data, categories)), skip_unknown_words=True)
+    for category in categories:
+        if category not in CATEGORIES:
+            raise unknown_name("category of suite t2i-compbench", category, CATEGORIES)
+    prompts = [p for category in categories or CATEGORIES for p in read_category(data, category)]
+    layouts = build_layouts([(f"{p.category}-{p.line:03d}", p.category, p.text) for p in prompts])
+    return Suite("t2i-compbench", tuple(layouts), skip_unknown_words=True)
 
 
 def _shipped(name: str, data: Path | None) -> Suite:
