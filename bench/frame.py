@@ -54,7 +54,7 @@ def run_frame(run: Run, *, details: bool = True) -> pandas.DataFrame:
         frame[name] = pd.Categorical.from_codes(codes, dtype=names.dtype)
 
     value = np.full(n * c, np.nan)
-    reason = np.repeat(frame.pop("absent").to_numpy()[::c], c) if c else []
+    reason: Any = np.repeat(frame.pop("absent").to_numpy()[::c], c) if c else []
     detail = _objects([{}]).to_numpy().repeat(n * c)
     cell_of = {(metric, column): k for k, (metric, _, _, column) in enumerate(cells)}
     places: dict[int, list[int]] = {}

@@ -61,7 +61,8 @@ def generate_missing(
             label = batch[0].method_label
 
             def on_step(step: int, steps: int, label: str = label) -> None:
-                bar.set_postfix_str(f"{label}, step {step}/{steps}")
+                text = f"{label}, step {step}/{steps}"
+                bar.set_postfix_str(text, refresh=sys.stderr.isatty())
 
             results = _make_batch(loaded, batch, methods[label], on_step)
             errors = [r for r in results if isinstance(r, str)]
