@@ -1,0 +1,279 @@
+"""3D spatial relations: is one thing in front of or behind the other, by estimated depth?
+
+Source of the official form: Karine-Huang/T2I-CompBench at 1b70949, ``3D_spatial_eval.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from bench.types import Detection, Layout, Score
+from metrics.base import (
+    Column,
+    DepthJudge,
+    DetectorJudge,
+    Metric,
+    Mode,
+    Parser,
+    Sample,
+    by_score,
+    choose_mode,
+    identity_of,
+    missing,
+    need,
+)
+from metrics.frames import (
+    CONFIDENCE,
+    PixelBox,
+    first_and_last_noun,
+    frame_of,
+    rename_persons,
+    to_pixels,
+)
+from metrics.localization import class_names
+from metrics.spatial_2d import detector_names
+
+NAME = "spatial_3d"
+IOU = 0.5
+"""From this overlap of the boxes on the official score is full."""
+PHRASES = ("in front of", "behind", "hidden")
+"""In the official order: the first one that the prompt contains is its relation."""
+NEARER = {"in_front_of": True, "behind": False, "hidden_by": False}
+"""Whether the subject of a layout's relation must be nearer than its object."""
+
+DepthMap = npt.NDArray[np.float32]
+"""(height, width), 0..1, larger is nearer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fixes:
+    """Defects of the official form, each with its switch; `True` removes it."""
+
+    layout_objects: bool = False
+    """Objects and relations from the layout, exact labels, the most confident detection of each;
+    instead of first and last noun, labels that contain the noun, and the last one before both are
+    found."""
+    rows_first: bool = False
+    """The depth map is indexed [y, x]; officially it is transposed."""
+    no_overlap_needed: bool = False
+    """Two things that do not overlap can stand in front of each other; officially they score 0."""
+    own_pixels: bool = False
+    """A thing's depth is that of its box without the other's; officially the nearer thing's pixels
+    count for both."""
+    no_confidence: bool = False
+    """A thing is there or not; how sure the detector is does not count."""
+
+
+OFFICIAL = Fixes()
+FIXED = Fixes(True, True, True, True, True)
+
+
+def official_relation(prompt: str) -> str | None:
+    """The first relation phrase of the official list that stands in the prompt."""
+    return next((p for p in PHRASES if p in prompt), None)
+
+
+def official_depth_map(depth: DepthMap, frame: tuple[int, int]) -> DepthMap:
+    """A depth map in the official form: stretched to 0..1, 8 bits, resized to (width, height)."""
+    low, high = float(depth.min()), float(depth.max())
+    stretched = (depth - low) / (high - low) if high > low else np.zeros_like(depth)
+    image = Image.fromarray((255 * stretched).astype(np.uint8))
+    sized = image.resize(frame, Image.Resampling.BILINEAR)
+    return np.asarray(sized, dtype=np.float32) / np.float32(255)
+
+
+def mean_depth(
+    depth: DepthMap, box: PixelBox, other: PixelBox | None, *, rows_first: bool
+) -> float:
+    """Mean depth in a box (pixels of the map), NaN if it covers no pixel.
+
+    With ``other``, of the part of the box outside the other one, if there is such a part.
+    """
+    chosen = np.zeros(depth.shape if rows_first else depth.shape[::-1], dtype=bool)
+    chosen[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)] = True
+    if other is not None:
+        own = chosen.copy()
+        own[int(other.y0) : int(other.y1), int(other.x0) : int(other.x1)] = False
+        if own.any():
+            chosen = own
+    # The official indexing takes x for the row: the same as a transposed choice.
+    pixels = depth[chosen if rows_first else chosen.T]
+    return float(pixels.mean()) if pixels.size else float("nan")
+
+
+def depth_score(difference: float, nearer: bool, iou: float, *, no_overlap_needed: bool) -> float:
+    """How well two boxes stand one before the other, 0..1.
+
+    ``difference``: mean depth of the subject minus the object's; ``nearer``: whether it must be
+    above 0. The official score is iou / 0.5 below an IoU of 0.5 (0 without overlap, and 0 exactly
+    at 0.5, which the script leaves out), else 1.
+    """
+    right = difference > 0 if nearer else difference < 0
+    if not right:
+        return 0.0
+    if no_overlap_needed or iou > IOU:
+        return 1.0
+    return iou / IOU if 0 < iou < IOU else 0.0
+
+
+def official_pair(labels: Sequence[str], objects: tuple[str, str]) -> tuple[int | None, int | None]:
+    """Indices of the two objects' detections by the official search.
+
+    A label matches if it contains the noun. With both there, of each the last one before both are
+    found; with one, its first.
+    """
+    hits = [[k for k, label in enumerate(labels) if noun in label] for noun in objects]
+    if hits[0] and hits[1]:
+        end = max(hits[0][0], hits[1][0])
+        first, second = ([k for k in h if k <= end][-1] for h in hits)
+        return first, second
+    return (hits[0] or [None])[0], (hits[1] or [None])[0]  # type: ignore[list-item]
+
+
+def official_score(
+    detections: Sequence[Detection],
+    objects: tuple[str, str],
+    phrase: str | None,
+    depth: DepthMap,
+    frame: tuple[int, int],
+) -> float:
+    """The official score of an image, 0..1; ``depth`` in the official form, detections as in 2D."""
+    pair = official_pair([d.label for d in detections], objects)
+    score = sum(0.25 * detections[k].score for k in pair if k is not None)
+    first, second = pair
+    if first is None or second is None or phrase is None:
+        return score
+    a, b = (to_pixels(detections[k].box, frame) for k in (first, second))
+    difference = mean_depth(depth, a, None, rows_first=False) - mean_depth(
+        depth, b, None, rows_first=False
+    )
+    nearer = phrase == "in front of"
+    return score + depth_score(difference, nearer, a.iou(b), no_overlap_needed=False) / 2
+
+
+def relation_score(
+    subject: Detection | None,
+    other: Detection | None,
+    relation: str,
+    depth: DepthMap,
+    fixes: Fixes,
+) -> float:
+    """The score of one relation of a layout, 0..1: a quarter for each thing, half for the place.
+
+    ``depth`` has any size and scale.
+    """
+    there = [d for d in (subject, other) if d is not None]
+    score = sum(0.25 * (1.0 if fixes.no_confidence else d.score) for d in there)
+    if subject is None or other is None:
+        return score
+    frame = (depth.shape[1], depth.shape[0])
+    a, b = to_pixels(subject.box, frame), to_pixels(other.box, frame)
+    rest = (b, a) if fixes.own_pixels else (None, None)
+    difference = mean_depth(depth, a, rest[0], rows_first=fixes.rows_first) - mean_depth(
+        depth, b, rest[1], rows_first=fixes.rows_first
+    )
+    place = depth_score(
+        difference, NEARER[relation], a.iou(b), no_overlap_needed=fixes.no_overlap_needed
+    )
+    return score + place / 2
+
+
+class Spatial3D:
+    """3D spatial score with an injected detector and depth estimator."""
+
+    name = NAME
+    columns: Mapping[str, Column] = {
+        NAME: Column(True, "both things there (half) and the right one nearer (half)")
+    }
+
+    def __init__(
+        self,
+        detector: DetectorJudge,
+        depth: DepthJudge,
+        parser: Parser | None,
+        fixes: Fixes = OFFICIAL,
+    ) -> None:
+        """``parser`` may be None when ``fixes`` takes the objects from the layout."""
+        self.mode: Mode = "official" if fixes == OFFICIAL else "fixed"
+        self.fixes = fixes
+        self._detector = detector
+        self._depth = depth
+        self._parser = parser
+
+    @classmethod
+    def create(cls, judges: Mapping[str, Any], mode: str | None = None) -> Metric:
+        official = choose_mode(NAME, mode, ("official", "fixed")) == "official"
+        parser = need(judges, "parser", NAME) if official else None
+        detector, depth = need(judges, "detector", NAME), need(judges, "depth", NAME)
+        return cls(detector, depth, parser, OFFICIAL if official else FIXED)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        judges: dict[str, Any] = {"detector": self._detector, "depth": self._depth}
+        if self._parser is not None:
+            judges["parser"] = self._parser
+        return identity_of(judges, fixes=asdict(self.fixes), confidence=CONFIDENCE)
+
+    def score(self, samples: Sequence[Sample]) -> list[list[Score]]:
+        plans = [self._plan(s.layout) for s in samples]
+        out = [missing([NAME], p) if isinstance(p, str) else [] for p in plans]
+        asked = {k: plan for k, plan in enumerate(plans) if not isinstance(plan, str)}
+        images = [samples[k].image for k in asked]
+        names = [sorted({n for s, _, o in plan for n in (s, o)}) for plan in asked.values()]
+        detections = self._detector.detect(images, names)
+        depths = self._depth.depth(images)
+        for (k, plan), found, depth in zip(asked.items(), detections, depths, strict=True):
+            out[k] = [self._one(samples[k], plan, by_score(found, CONFIDENCE), depth)]
+        return out
+
+    def _plan(self, layout: Layout) -> list[tuple[str, str, str]] | str:
+        """(subject, relation, object) in the detector's names, or why there is nothing to score."""
+        if self._parser is None:
+            relations = [r for r in layout.relations if r.relation in NEARER]
+            names = class_names(self._detector, layout)
+            if not relations:
+                return "the layout has no relation of depth"
+            if isinstance(names, str):
+                return names
+            return [(names[r.subject], r.relation, names[r.object]) for r in relations]
+        phrase = official_relation(layout.prompt)
+        if phrase is None:
+            return "the prompt has no 3D relation of the official list"
+        objects = first_and_last_noun(self._parser.parse(layout.prompt))
+        if objects is None:
+            return "spaCy finds no noun in the prompt"
+        found = detector_names(self._detector, objects)
+        return found if isinstance(found, str) else [(found[0], phrase, found[1])]
+
+    def _one(
+        self,
+        sample: Sample,
+        plan: Sequence[tuple[str, str, str]],
+        detections: Sequence[Detection],
+        depth: DepthMap,
+    ) -> Score:
+        if self._parser is not None:
+            ((subject, phrase, other),) = plan
+            frame = frame_of(*sample.image.size)
+            value = official_score(
+                rename_persons(detections),
+                (subject, other),
+                phrase,
+                official_depth_map(depth, frame),
+                frame,
+            )
+            return Score(NAME, value, details={"relation": [subject, phrase, other]})
+        parts = []
+        for subject, relation, other in plan:
+            a = next((d for d in detections if d.label == subject), None)
+            b = next((d for d in detections if d.label == other and d is not a), None)
+            parts.append(relation_score(a, b, relation, depth, self.fixes))
+        details = {"relations": [[*p, v] for p, v in zip(plan, parts, strict=True)]}
+        return Score(NAME, fmean(parts), details=details)
