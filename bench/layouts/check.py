@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.layouts import rules
+from bench.layouts.shapes import area
 from bench.layouts.sketch import region_masks
 from bench.types import Layout
 
@@ -76,9 +77,7 @@ def _polygons(layout: Layout) -> list[Fault]:
             out.append(Fault("polygon", f"{_who(layout, k)}: {len(inst.polygon)} points"))
         box = inst.box
         for x, y in inst.polygon:
-            if not (
-                box.x0 - EDGE <= x <= box.x1 + EDGE and box.y0 - EDGE <= y <= box.y1 + EDGE
-            ):
+            if not (box.x0 - EDGE <= x <= box.x1 + EDGE and box.y0 - EDGE <= y <= box.y1 + EDGE):
                 out.append(Fault("polygon", f"{_who(layout, k)}: ({x}, {y}) leaves the box"))
                 break
     return out
@@ -122,9 +121,26 @@ def _relations(layout: Layout) -> list[Fault]:
 
 def _areas(layout: Layout) -> list[Fault]:
     least = rules.min_region(len(layout.instances), bool(layout.relations))
-    shares = region_masks(layout, GRID, GRID).mean(axis=(1, 2))
+    shares = visible_areas(layout)
     return [
         Fault("area", f"{_who(layout, k)}: {100 * share:.1f} % visible, least {100 * least:.1f} %")
         for k, share in enumerate(shares)
         if share < least
     ]
+
+
+def visible_areas(layout: Layout) -> list[float]:
+    """Share of the image that each region shows: its own area less what nearer ones cover.
+
+    The area is exact; the covered part is counted on a grid, where there is one.
+    """
+    whole = [area(i.polygon) if i.polygon else i.box.area for i in layout.instances]
+    if not any(
+        rules.intersection(a.box, b.box)
+        for k, a in enumerate(layout.instances)
+        for b in layout.instances[:k]
+    ):
+        return whole
+    own = region_masks(layout, GRID, GRID, overlap=True).sum(axis=(1, 2))
+    seen = region_masks(layout, GRID, GRID).sum(axis=(1, 2))
+    return [w * float(s) / float(o) for w, s, o in zip(whole, seen, own, strict=True)]

@@ -192,9 +192,7 @@ def _toward(a: Body, b: Body, delta: Vector, firm: float) -> None:
     b.y -= firm * delta[1] / 2
 
 
-def _order(
-    a: Body, b: Body, way: tuple[int, int], drift: float, slack: float, firm: float
-) -> None:
+def _order(a: Body, b: Body, way: tuple[int, int], drift: float, slack: float, firm: float) -> None:
     """Bring ``a`` before ``b`` along an axis, clear of each other and in about one line."""
     axis, sign = way
     dx, dy = b.x - a.x, b.y - a.y

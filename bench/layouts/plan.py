@@ -8,14 +8,15 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 from bench.errors import BenchError
 from bench.layouts import rules
+from bench.layouts.bands import bands
 from bench.layouts.check import faults
 from bench.layouts.place import GAP, RIM, Body, Link, Vector, pack, settle
-from bench.layouts.records import ParsedInstance, ParsedPrompt
+from bench.layouts.records import ParsedInstance, ParsedPrompt, ParsedRelation
 from bench.layouts.shapes import FILL, paint
 from bench.layouts.sizes import build_of
 from bench.types import Box, Instance, Layout, Relation
@@ -63,7 +64,7 @@ def plan(parsed: ParsedPrompt, *, id: str, category: str) -> Layout:
     """Give every instance of a parsed prompt a place.
 
     Relations hold as ``bench.layouts.rules`` defines them. Relations that cannot hold together
-    are dropped from the last one backwards, with a LayoutWarning. Raises BenchError when there is
+    are dropped, actions first and the last ones first, each with a LayoutWarning. Raises BenchError when there is
     no instance or more than MAX_INSTANCES.
     """
     if not parsed.instances:
@@ -76,13 +77,15 @@ def plan(parsed: ParsedPrompt, *, id: str, category: str) -> Layout:
     seed = int.from_bytes(hashlib.sha256(parsed.prompt.encode()).digest()[:8], "big")
     relations = list(parsed.relations)
     while True:
-        links = _links(parsed, [(r.subject, r.relation, r.object) for r in relations])
-        layout = _search(parsed, links, Random(seed), id, category)
-        if layout is not None:
-            return layout
+        named = [(r.subject, r.relation, r.object) for r in relations]
+        full, fewer = _links(parsed, named, True), _links(parsed, named, False)
+        for links in (full, fewer) if fewer != full else (full,):
+            layout = _search(parsed, links, Random(seed), id, category)
+            if layout is not None:
+                return layout
         if not relations:
             raise BenchError(f"no layout found for the prompt {parsed.prompt!r}")
-        dropped = relations.pop()
+        dropped = relations.pop(_least(relations))
         warnings.warn(
             f"layout {id}: {_name(parsed, dropped.subject)} {dropped.relation} "
             f"{_name(parsed, dropped.object)} cannot hold beside the other relations; left out",
@@ -91,16 +94,23 @@ def plan(parsed: ParsedPrompt, *, id: str, category: str) -> Layout:
         )
 
 
+def _least(relations: Sequence[ParsedRelation]) -> int:
+    """Which relation a layout can best do without."""
+    ranks = {"action": 2, "near": 1}
+    return max(range(len(relations)), key=lambda k: (ranks.get(relations[k].relation, 0), k))
+
+
 def _name(parsed: ParsedPrompt, k: int) -> str:
     start, end = parsed.instances[k].phrase_span
     return repr(parsed.prompt[start:end])
 
 
-def _links(parsed: ParsedPrompt, relations: Sequence[Link]) -> list[Link]:
+def _links(parsed: ParsedPrompt, relations: Sequence[Link], longer: bool) -> list[Link]:
     """Relations between single instances.
 
     Planar relations and "inside" hold for every member of a plural phrase; relations in depth,
-    nearness and actions pair members one to one (the shorter side repeats), at most _FEW times.
+    nearness and actions pair members one to one, at most _FEW times: as often as the ``longer``
+    side has members (the shorter repeats), or as the shorter has.
     """
     members: list[list[int]] = []
     at = 0
@@ -115,9 +125,10 @@ def _links(parsed: ParsedPrompt, relations: Sequence[Link]) -> list[Link]:
         elif relation == "inside":
             pairs = [(a, objects[n % len(objects)]) for n, a in enumerate(subjects)]
         else:
-            longest = min(max(len(subjects), len(objects)), _FEW)
+            most = max if longer else min
             pairs = [
-                (subjects[n % len(subjects)], objects[n % len(objects)]) for n in range(longest)
+                (subjects[n % len(subjects)], objects[n % len(objects)])
+                for n in range(min(most(len(subjects), len(objects)), _FEW))
             ]
         known = {frozenset((a, b)) for a, _, b in links}
         links += [(a, relation, b) for a, b in pairs if a != b and frozenset((a, b)) not in known]
@@ -131,7 +142,7 @@ def _search(
     things = [i for i in parsed.instances for _ in range(i.count)]
     outlines, wanted = _appearance(things)
     floor = 1.04 * rules.min_region(len(things), bool(links))
-    crowd = len(things) >= _CROWD and not links
+    arrange = _arranger(parsed, links)
     caps = _caps(len(things), links)
     if caps is None:
         return None
@@ -139,7 +150,7 @@ def _search(
         scale = 0.94**level
         sizes = _sizes(wanted, outlines, links, scale, floor, caps)
         for _ in range(_TRIES if level < 8 else 2):
-            bodies = pack(sizes, rng) if crowd else settle(sizes, links, rng, 0.7 * scale)
+            bodies = arrange(sizes, rng, 0.7 * scale)
             if bodies is None:
                 continue
             boxes = [_box(b) for b in bodies]
@@ -148,9 +159,7 @@ def _search(
                 return None
             instances = tuple(
                 _instance(parsed.prompt, thing, box, paint(outline, box, rng), depth)
-                for thing, box, outline, depth in zip(
-                    things, boxes, outlines, depths, strict=True
-                )
+                for thing, box, outline, depth in zip(things, boxes, outlines, depths, strict=True)
             )
             layout = Layout(
                 id=id,
@@ -164,6 +173,26 @@ def _search(
             if not faults(layout):
                 return layout
     return None
+
+
+def _arranger(
+    parsed: ParsedPrompt, links: Sequence[Link]
+) -> Callable[[list[Vector], Random, float], list[Body] | None]:
+    """A grid for crowds, blocks for two plurals, pushes and pulls for everything else."""
+    if not links:
+        if parsed.total >= _CROWD:
+            return lambda sizes, rng, spread: pack(sizes, rng)
+        return lambda sizes, rng, spread: settle(sizes, links, rng, spread)
+    subjects, objects = sorted({s for s, _, _ in links}), sorted({o for _, _, o in links})
+    names = {relation for _, relation, _ in links}
+    whole = len(links) == len(subjects) * len(objects) and len(names) == 1
+    if whole and len(links) > 1 and names <= set(rules.PLANAR):
+        axis, sign = rules.PLANAR[links[0][1]]
+        first, second = (subjects, objects) if sign > 0 else (objects, subjects)
+        return lambda sizes, rng, spread: (
+            bands(sizes, first, second, axis, rng) or settle(sizes, links, rng, spread)
+        )
+    return lambda sizes, rng, spread: settle(sizes, links, rng, spread)
 
 
 def _instance(

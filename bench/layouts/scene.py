@@ -1,0 +1,74 @@
+"""What the reading of a prompt works on: its words, phrases, and the things found so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bench.layouts.chunks import Chunk
+from bench.layouts.syntax import Word
+
+
+@dataclass(slots=True, eq=False)
+class Mention:
+    """One thing, or one plural, of the scene."""
+
+    chunk: Chunk
+    """Where the noun stands."""
+    noun: str
+    count: int
+    attributes: list[int] = field(default_factory=list)
+    """Indices of attribute words."""
+    first: int = 0
+    last: int = 0
+    """Words of the phrase, inclusive; wider than the chunk for "a bottle of water"."""
+
+
+@dataclass(slots=True)
+class Scene:
+    """What was found in a prompt."""
+
+    words: Sequence[Word]
+    chunks: list[Chunk]
+    mentions: list[Mention] = field(default_factory=list)
+    places: list[Chunk] = field(default_factory=list)
+    """Phrases that name where the scene is, in order."""
+    ideas: list[Chunk] = field(default_factory=list)
+    """Phrases that name no thing."""
+    owner: dict[int, int] = field(default_factory=dict)
+    """Word index to mention index, for all words of all phrases that stand for a mention."""
+
+    def before(self, chunk: Chunk) -> str:
+        """The word before a phrase, lower case; "" at the start."""
+        return self.words[chunk.first - 1].low if chunk.first else ""
+
+    def head(self, chunk: Chunk) -> Word:
+        """The last word of a phrase's noun."""
+        return self.words[chunk.head[-1]]
+
+    def own(self, chunk: Chunk, mention: Mention) -> None:
+        """Let the words of a phrase stand for a mention."""
+        index = self.mentions.index(mention)
+        for i in range(chunk.first, chunk.last + 1):
+            self.owner[i] = index
+
+    def insert(self, at: int, mention: Mention) -> None:
+        """Put a mention before the one at an index."""
+        self.mentions.insert(at, mention)
+        self.owner = {i: m + (m >= at) for i, m in self.owner.items()}
+
+    def nearest_before(self, at: int) -> int | None:
+        """The mention that ends last before a word."""
+        owned = [i for i in self.owner if i < at]
+        return self.owner[max(owned)] if owned else None
+
+    def coordinated_before(self, index: int) -> list[int]:
+        """A mention and those joined to it by commas and "and" directly before it."""
+        out = [index]
+        while out[0] > 0:
+            earlier, later = self.mentions[out[0] - 1], self.mentions[out[0]]
+            between = {w.low for w in self.words[earlier.last + 1 : later.first]}
+            if not between or not between <= {"and", ","}:
+                break
+            out.insert(0, out[0] - 1)
+        return out
