@@ -195,7 +195,8 @@ def train(
         raise BenchError(f"no VAE in {vae_folder.name}; train it first (pocket train vae)")
     torch.manual_seed(0)
     learner = Learner()
-    ema = Ema(learner)
+    # A horizon of 250 steps: the average must not reach back to the rates before the decay.
+    ema = Ema(learner, decay=0.996)
     if compile_blocks:
         model = learner.transformer
         for block in (*model.transformer_blocks, *model.single_transformer_blocks):
