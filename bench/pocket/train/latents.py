@@ -14,8 +14,8 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
-from bench.pocket.train.text import MAX_TOKENS, clip_tokenizer, t5_tokenizer
 from bench.pocket.train.snap import grid_scene
+from bench.pocket.train.text import MAX_TOKENS, clip_tokenizer, t5_tokenizer
 from bench.pocket.world import render_with_truth
 from bench.pocket.world.vocabulary import words
 

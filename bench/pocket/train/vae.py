@@ -21,6 +21,7 @@ from bench.errors import BenchError
 from bench.pocket.train.checkpoint import load_checkpoint, save_checkpoint
 from bench.pocket.train.schedule import Ema, MatrixViews, warmup_stable_decay
 from bench.pocket.world import render, sample_scene
+from bench.pocket.world.splits import Split
 
 BATCH = 32
 KL_WEIGHT = 1e-4
@@ -50,7 +51,7 @@ def build() -> AutoencoderKL:
     )
 
 
-def render_batch(seed: int, count: int, split: str = "train") -> torch.Tensor:
+def render_batch(seed: int, count: int, split: Split = "train") -> torch.Tensor:
     """``count`` rendered scenes as float32 (count, 3, 128, 128) in -1..1, from the seed alone."""
     rng = np.random.default_rng([20_250_410, seed])
     images = np.stack([render(sample_scene(rng, split=split), seed=rng) for _ in range(count)])
@@ -174,7 +175,7 @@ def train(
 
 
 @torch.no_grad()
-def psnr_per_image(vae: AutoencoderKL, count: int, split: str = "test") -> np.ndarray:
+def psnr_per_image(vae: AutoencoderKL, count: int, split: Split = "test") -> np.ndarray:
     """PSNR in dB of each reconstruction (mode of the posterior) of ``count`` rendered scenes.
 
     10 log10(255^2 / MSE) on 8-bit images, clipped as a saved image would be; shape (count,).
