@@ -45,6 +45,23 @@ _BUILTIN: dict[str, tuple[Entry, ...]] = {
     "method": (
         Entry("baseline", "bench.methods.baseline:Baseline", "the model as it is"),
         Entry("ast", "bench.methods.ast:AST", "attention specialty tuning, arXiv 2504.10148"),
+        Entry("ast-additive", "bench.methods.additive:AdditiveAST", "AST as a bias on the scores"),
+        Entry(
+            "regional",
+            "bench.methods.regional:RegionalPrompting",
+            "a prompt of its own for each region, arXiv 2411.02395",
+        ),
+        Entry(
+            "hard-binding",
+            "bench.methods.hard_binding:HardBinding",
+            "boolean masks, hard in the middle layers, after arXiv 2503.12885",
+        ),
+        Entry("taca", "bench.methods.taca:TACA", "more attention to text, arXiv 2506.07986"),
+        Entry(
+            "composite",
+            "bench.methods.composite:Composite",
+            "instances begun alone and pasted together, after arXiv 2509.26644",
+        ),
     ),
     "metric": (
         Entry("blip_vqa", "metrics.blip_vqa:BlipVQA", "attribute binding by visual questions"),

@@ -12,7 +12,7 @@ where two tokens' bit masks share a bit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,9 @@ def reweighted_attention(
 ) -> Tensor:
     """Attention of some query rows to all keys, with the quadrants re-weighted.
 
+    On CUDA, without a mask, by ``flex_attention`` (:mod:`bench.attention.flex`), which compiles the
+    re-weighting into one fused kernel; everywhere else by the blocks of this module.
+
     Args:
         query: (B, H, R, D); key and value: (B, H, S, D).
         quadrants: disjoint groups of columns.
@@ -85,32 +88,62 @@ def reweighted_attention(
         (B, H, R, D) in the query's dtype. Scores, softmax and re-weighting are float32
         (float64 for float64 input): rounding a score of 20 to bfloat16 moves its weight by 4 %.
     """
-    batch, heads, rows, dim = query.shape
-    scale = dim**-0.5 if scale is None else scale
-    wide = torch.promote_types(query.dtype, torch.float32)
     if out is None:
         out = torch.empty_like(query)
-    if mask is not None:
-        mask = mask.expand(batch, heads, rows, key.shape[2])
-    b_size, h_size, r_size = _block_shape(batch, heads, rows, key.shape[2], block)
-    with _products_of_bfloat16(query):
-        for b in _ranges(0, batch, b_size):
-            for group in _ranges(0, heads, max(h_size, HEADS)):
-                keys = key[b, group].to(wide).transpose(-1, -2)
-                for r in _ranges(0, rows, r_size):
-                    terms = [q.terms(b, r, wide) for q in quadrants]
-                    for h in _ranges(group.start, group.stop, h_size):
-                        part = slice(h.start - group.start, h.stop - group.start)
-                        scores = _scores(query[b, h, r].to(wide), keys[:, part], scale)
-                        if mask is not None:
-                            scores = _masked(scores, mask[b, h, r])
-                        weights = scores.softmax(-1)
-                        for columns, bias, strength in terms:
-                            entries = weights[..., columns]
-                            entries.mul_(torch.addcmul(bias, entries, strength, value=-1).exp_())
-                        total = weights.sum(-1, keepdim=True).add_(EPSILON)
-                        out[b, h, r] = torch.matmul(weights.to(value.dtype), value[b, h]) / total
+    if query.is_cuda and mask is None:
+        from bench.attention.flex import flex_reweighted
+
+        return out.copy_(flex_reweighted(query, key, value, quadrants, scale=scale))
+    at, terms = (slice(0, 0), slice(0, 0)), []
+    for b, h, r, scores in score_blocks(query, key, mask=mask, scale=scale, block=block):
+        weights = scores.softmax(-1)
+        if (b, r) != at:
+            at, terms = (b, r), [q.terms(b, r, weights.dtype) for q in quadrants]
+        for columns, bias, strength in terms:
+            entries = weights[..., columns]
+            entries.mul_(torch.addcmul(bias, entries, strength, value=-1).exp_())
+        total = weights.sum(-1, keepdim=True).add_(EPSILON)
+        out[b, h, r] = torch.matmul(weights.to(value.dtype), value[b, h]) / total
     return out
+
+
+def score_blocks(
+    query: Tensor,
+    key: Tensor,
+    *,
+    mask: Tensor | None = None,
+    scale: float | None = None,
+    block: int = BLOCK,
+) -> Iterator[tuple[slice, slice, slice, Tensor]]:
+    """The scores ``Q K^T * scale`` block by block, so that the map is never whole.
+
+    Arguments as in :func:`reweighted_attention`. Heads come in groups, and within a group all
+    heads of a block of rows follow one another.
+
+    Yields:
+        Samples, heads and rows of the block, and its scores (b, h, r, S), masked.
+    """
+    batch, heads, rows, dim = query.shape
+    columns = key.shape[2]
+    scale = dim**-0.5 if scale is None else scale
+    wide = torch.promote_types(query.dtype, torch.float32)
+    if mask is not None:
+        mask = mask.expand(batch, heads, rows, columns)
+    r_size = max(1, min(rows, block // columns))
+    h_size = max(1, min(heads, block // (columns * r_size))) if r_size == rows else 1
+    b_size = max(1, min(batch, block // (columns * r_size * h_size))) if h_size == heads else 1
+    narrow = query.dtype == torch.bfloat16 and query.device.type == "cpu"
+    for b in _ranges(0, batch, b_size):
+        for group in _ranges(0, heads, max(h_size, HEADS)):
+            keys = key[b, group].to(wide).transpose(-1, -2)
+            for r in _ranges(0, rows, r_size):
+                for h in _ranges(group.start, group.stop, h_size):
+                    part = slice(h.start - group.start, h.stop - group.start)
+                    with _products_of_bfloat16() if narrow else nullcontext():
+                        scores = _scores(query[b, h, r].to(wide), keys[:, part], scale)
+                    if mask is not None:
+                        scores = _masked(scores, mask[b, h, r])
+                    yield b, h, r, scores
 
 
 def _scores(query: Tensor, keys: Tensor, scale: float) -> Tensor:
@@ -120,15 +153,23 @@ def _scores(query: Tensor, keys: Tensor, scale: float) -> Tensor:
     return torch.baddbmm(query.new_empty(1, 1, 1), *flat, beta=0, alpha=scale).view(shape)
 
 
-@contextmanager
-def _products_of_bfloat16(query: Tensor) -> Iterator[None]:
-    """Lets the CPU multiply widened bfloat16 numbers in its bfloat16 units, summing in float32.
+def _masked(scores: Tensor, mask: Tensor) -> Tensor:
+    """Scores under the model's own mask, in place."""
+    if mask.dtype == torch.bool:
+        return scores.masked_fill_(~mask, -torch.inf)
+    return scores.add_(mask)
 
-    Such products are exact, so this is as exact as float32 and twice as fast. The switch is
-    torch's own and process-wide, so it is put back at once; older versions of torch lack it.
+
+@contextmanager
+def _products_of_bfloat16() -> Iterator[None]:
+    """Lets the CPU multiply float32 numbers in its bfloat16 units, summing in float32.
+
+    Products of widened bfloat16 numbers are exact there, so for them this is as good as float32
+    and twice as fast. The switch is torch's own and process-wide, so it is put back at once;
+    older versions of torch lack it.
     """
     matmul = getattr(torch.backends.mkldnn, "matmul", None)
-    if query.dtype != torch.bfloat16 or query.device.type != "cpu" or matmul is None:
+    if matmul is None:
         yield
         return
     before = matmul.fp32_precision
@@ -139,25 +180,9 @@ def _products_of_bfloat16(query: Tensor) -> Iterator[None]:
         matmul.fp32_precision = before
 
 
-def _block_shape(
-    batch: int, heads: int, rows: int, columns: int, limit: int
-) -> tuple[int, int, int]:
-    """Samples, heads and rows whose part of the map stays within the limit."""
-    r = max(1, min(rows, limit // columns))
-    h = max(1, min(heads, limit // (columns * r))) if r == rows else 1
-    b = max(1, min(batch, limit // (columns * r * h))) if h == heads else 1
-    return b, h, r
-
-
 def _ranges(start: int, stop: int, size: int) -> Iterator[slice]:
     for first in range(start, stop, size):
         yield slice(first, min(first + size, stop))
-
-
-def _masked(scores: Tensor, mask: Tensor) -> Tensor:
-    if mask.dtype == torch.bool:
-        return scores.masked_fill_(~mask, -torch.inf)
-    return scores.add_(mask)
 
 
 def shared_counts(bits: Tensor) -> Tensor:

@@ -49,6 +49,10 @@ class AttentionCall:
     scale: float | None = None
     """Factor of the scores; None is ``1 / sqrt(D)``."""
 
+    def empty(self) -> Tensor:
+        """Room for the output, (B, H, S, D), laid out as the models flatten heads next."""
+        return torch.empty_like(self.query.transpose(1, 2)).transpose(1, 2)
+
     def attend(self, rows: slice = slice(None)) -> Tensor:
         """The model's own attention for some query rows, (B, H, rows, D)."""
         query = self.query[..., rows, :]

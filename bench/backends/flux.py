@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
+
 from bench.attention.tokens import TextSegment, TextSequence
-from bench.backends.diffusers import DiffusersBackend, Encoded
+from bench.backends.diffusers import DiffusersBackend, descending, generators
+from bench.methods.base import Encoded
 from bench.types import GenerationSettings
 
 
@@ -28,6 +32,32 @@ class FluxBackend(DiffusersBackend):
 
     def patch(self) -> int:
         return int(self.pipe.vae_scale_factor) * 2
+
+    def noise(self, seeds: Sequence[int], settings: GenerationSettings) -> Tensor:
+        latents, _ = self.pipe.prepare_latents(
+            len(seeds),
+            self.pipe.transformer.config.in_channels // 4,
+            settings.height,
+            settings.width,
+            self.pipe.text_encoder_2.dtype,  # as the pipeline: that of the embeddings
+            self.pipe._execution_device,
+            generators(seeds),
+        )
+        return latents
+
+    def sigmas(self, steps: int) -> list[float]:
+        return descending(1.0, 1 / steps, steps)
+
+    def prompts(
+        self, text: Encoded, negative: Encoded | None, settings: GenerationSettings
+    ) -> dict[str, Any]:
+        if negative is None or negative.sequence.shape == text.sequence.shape:
+            return super().prompts(text, negative, settings)
+        # The pipeline refuses embeddings of two lengths, but not a negative prompt as text.
+        return {
+            **super().prompts(text, None, settings),
+            "negative_prompt": [settings.negative_prompt] * len(text.sequence),
+        }
 
     def arguments(self, settings: GenerationSettings) -> dict[str, Any]:
         return {**super().arguments(settings), "true_cfg_scale": settings.true_cfg_scale}

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
 from bench.attention.tokens import TextSegment, TextSequence
-from bench.backends.diffusers import DiffusersBackend, Encoded
+from bench.backends.diffusers import DiffusersBackend, descending, generators
+from bench.errors import BenchError
+from bench.methods.base import Encoded
 from bench.types import GenerationSettings
 
 
@@ -39,3 +46,28 @@ class SD3Backend(DiffusersBackend):
 
     def patch(self) -> int:
         return int(self.pipe.vae_scale_factor) * int(self.pipe.patch_size)
+
+    def noise(self, seeds: Sequence[int], settings: GenerationSettings) -> Tensor:
+        return self.pipe.prepare_latents(
+            len(seeds),
+            self.pipe.transformer.config.in_channels,
+            settings.height,
+            settings.width,
+            self.pipe.text_encoder.dtype,  # as the pipeline: that of the embeddings
+            self.pipe._execution_device,
+            generators(seeds),
+        )
+
+    def sigmas(self, steps: int) -> list[float]:
+        scheduler = self.pipe.scheduler
+        return descending(scheduler.sigma_max, scheduler.sigma_min, steps)
+
+    def prompts(
+        self, text: Encoded, negative: Encoded | None, settings: GenerationSettings
+    ) -> dict[str, Any]:
+        if negative is not None and negative.sequence.shape != text.sequence.shape:
+            raise BenchError(
+                "this method lengthens the text sequence, which SD3's guidance in one batch does "
+                "not allow; use a FLUX model, or guidance_scale=1"
+            )
+        return super().prompts(text, negative, settings)

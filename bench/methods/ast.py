@@ -7,18 +7,21 @@ script (MIS_DiT, FLUX.1-dev, 1024 x 1024, 32 steps).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError, unknown_name
-from bench.methods.base import Batch, Encode, Method
-from bench.types import Needs
+from bench.methods.base import Batch, Encoded, Method, Sampler
+from bench.types import Layout, Needs
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor
 
-    from bench.attention.seam import AttentionUpdate
+    from bench.attention.kernel import Quadrant
+    from bench.attention.seam import AttentionCall, AttentionUpdate
 
 CLASSES = ("i2i", "t2t", "instance", "attribute", "background")
 """What a layer's window can tune: image-to-image and text-to-text attention, and image-to-text
@@ -57,6 +60,16 @@ def published_windows(layers: int) -> tuple[Window, ...]:
     return tuple(windows)
 
 
+MEASURED = Path(__file__).parent / "windows"
+"""Windows measured by ``python -m bench analyze --derive-windows``, a file a model."""
+
+
+def _measured() -> dict[str, Mapping[str, Any]]:
+    """A preset for every file of measured windows, under the file's name."""
+    files = sorted(MEASURED.glob("*.json"))
+    return {f.stem: {"windows": json.loads(f.read_text("utf-8"))["windows"]} for f in files}
+
+
 @dataclass(frozen=True)
 class AST(Method):
     """Tunes attention maps towards a layout: ``A' = A exp(s w rho(t) (M - A))``, rows normalised.
@@ -89,19 +102,30 @@ class AST(Method):
     """What each layer tunes: ``scaled`` (the published windows by depth), ``all`` (everything in
     every layer), or a list with one list of :data:`CLASSES` a layer."""
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    presets = {
         "flux-published": {"windows": published_windows(PUBLISHED_LAYERS)},
         "sd3.5-fractions": {"windows": "scaled"},
         "scaled": {"windows": "scaled"},
         "all-layers": {"windows": "all"},
+        **_measured(),
+    }
+
+    neutral = {"t2t": 0.0, "i2t": 0.0, "i2i": 0.0, "phrase_embeddings": False}
+    ablations = {
+        "no T2T": {"t2t": 0.0},
+        "no I2I": {"i2i": 0.0},
+        "no I2T": {"i2t": 0.0},
+        "no windows": {"windows": "all"},
+        "no decay": {"decay": 0.0},
+        "no phrase embeddings": {"phrase_embeddings": False},
     }
 
     def __post_init__(self) -> None:
         if not 0 <= self.tuned_steps <= 1:
-            raise BenchError(f"ast.tuned_steps must lie in 0..1, not {self.tuned_steps}")
+            raise BenchError(f"{self.name}.tuned_steps must lie in 0..1, not {self.tuned_steps}")
         for name in ("t2t", "i2t", "i2i", "image_size", "text_size", "decay"):
             if getattr(self, name) < 0:
-                raise BenchError(f"ast.{name} must be 0 or more, not {getattr(self, name)}")
+                raise BenchError(f"{self.name}.{name} must be 0 or more, not {getattr(self, name)}")
         object.__setattr__(self, "windows", _check_windows(self.windows))
 
     def layer_windows(self, layers: int) -> tuple[Window, ...]:
@@ -121,24 +145,22 @@ class AST(Method):
             )
         return tuple(w for w in self.windows if isinstance(w, tuple))
 
-    def text(self, batch: Batch, embeddings: torch.Tensor, encode: Encode) -> torch.Tensor:
+    def text(self, batch: Batch, text: Encoded, sampler: Sampler) -> Encoded:
         """Each phrase's embeddings, encoded alone, at the phrase's positions in its prompt.
 
         A longer phrase is put in before a shorter one, so a phrase inside another keeps its own.
+        The pooled embedding stays the whole prompt's.
         """
         if not self.phrase_embeddings:
-            return embeddings
-        out = embeddings.clone()
-        for row, layout in zip(out, batch.layouts, strict=True):
-            spans = {i.phrase_span for i in layout.instances}
-            if layout.background_span:
-                spans.add(layout.background_span)
-            ordered = sorted(spans, key=lambda s: (s[0] - s[1], s))
-            alone = encode([layout.prompt[start:end] for start, end in ordered])
-            for span, phrase in zip(ordered, alone, strict=True):
-                for here, there in batch.sequence.align(layout.prompt, span):
-                    row[here] = phrase[there]
-        return out
+            return text
+        spans = [(b, *s) for b, e in enumerate(batch.layouts) for s in sorted(_phrases(e))]
+        spans.sort(key=lambda s: s[1] - s[2])
+        alone = sampler.encode([batch.layouts[b].prompt[i:j] for b, i, j in spans]).sequence
+        out = text.sequence.clone()
+        for (b, start, stop), phrase in zip(spans, alone, strict=True):
+            for here, there in batch.sequence.align(batch.layouts[b].prompt, (start, stop)):
+                out[b, here] = phrase[there]
+        return Encoded(out, text.pooled)
 
     def attention(self, batch: Batch) -> AttentionUpdate | None:
         if not (self.t2t or self.i2t or self.i2i) or not self.tuned_steps:
@@ -146,6 +168,27 @@ class AST(Method):
         from bench.methods.ast_plan import plan
 
         return plan(self, batch)
+
+    def tune(
+        self, call: AttentionCall, rows: slice, quadrants: Sequence[Quadrant], out: Tensor
+    ) -> None:
+        """Writes the output of some query rows whose quadrants are tuned."""
+        from bench.attention.kernel import reweighted_attention
+
+        reweighted_attention(
+            call.query[..., rows, :],
+            call.key,
+            call.value,
+            quadrants,
+            mask=call.rows_of_mask(rows),
+            scale=call.scale,
+            out=out[..., rows, :],
+        )
+
+
+def _phrases(layout: Layout) -> set[tuple[int, int]]:
+    background = {layout.background_span} if layout.background_span else set()
+    return {i.phrase_span for i in layout.instances} | background
 
 
 def _check_windows(windows: Any) -> str | tuple[Window, ...]:

@@ -1,4 +1,4 @@
-"""AST's update of one batch: membership of every token, row factors, and the tuned quadrants."""
+"""AST's update of one batch: row factors and the tuned quadrants."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from bench.attention.kernel import Quadrant, reweighted_attention, shared_counts
-from bench.errors import BenchError
+from bench.attention.kernel import Quadrant, shared_counts
+from bench.methods.membership import Membership, membership
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,64 +17,12 @@ if TYPE_CHECKING:
     from bench.methods.ast import AST, Window
     from bench.methods.base import Batch
 
-MOST_INSTANCES = 62
-"""One bit of an int64 for each instance, one for the background."""
-
-
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """Who belongs together. Bit k is instance k, the bit after the last is the background.
-
-    M of the paper: two image tokens that share a bit lie in one segment (I2I); two text tokens
-    that share one belong to one phrase (T2T); an image and a text token that share one are a
-    region and its words (I2T). Instances of one plural phrase have different bits on the image
-    side and all of them on the text side, so words bind to the union and regions stay apart.
-    """
-
-    image: Tensor
-    """(B, N) int64; the background's bit where no instance is."""
-    instance: Tensor
-    """(B, T) int64: the words of each instance's phrase but its attributes."""
-    attribute: Tensor
-    """(B, T) int64: each instance's attribute words."""
-    background: Tensor
-    """(B, T) int64: the background phrase."""
-
-    @property
-    def text(self) -> Tensor:
-        return self.instance | self.attribute | self.background
-
-
-def membership(batch: Batch) -> Membership:
-    """Bit masks of a batch's image and text tokens, on its device."""
-    height, width = batch.grid
-    size, length = len(batch.layouts), batch.sequence.length
-    image = torch.zeros(size, height * width, dtype=torch.int64)
-    instance, attribute, background = torch.zeros(3, size, length, dtype=torch.int64)
-    for b, (layout, tokens) in enumerate(zip(batch.layouts, batch.tokens, strict=True)):
-        count = len(layout.instances)
-        if count > MOST_INSTANCES:
-            raise BenchError(
-                f"layout {layout.id}: {count} instances; AST takes {MOST_INSTANCES} at most"
-            )
-        masks = torch.from_numpy(batch.regions[b].copy()).flatten(1)
-        for k, words in enumerate(tokens.instances):
-            image[b, masks[k]] |= 1 << k
-            instance[b, list(words.instance)] |= 1 << k
-            attribute[b, list(words.attribute)] |= 1 << k
-        image[b, image[b] == 0] = 1 << count
-        background[b, list(tokens.background)] |= 1 << count
-    parts = (image, instance, attribute, background)
-    return Membership(*(p.to(batch.device) for p in parts))
-
 
 def plan(ast: AST, batch: Batch) -> Update:
     """AST's update for one batch."""
     who = membership(batch)
     segments = who.image
-    instances = segments.clone()
-    for b, layout in enumerate(batch.layouts):
-        instances[b] &= (1 << len(layout.instances)) - 1
+    instances = segments & (who.image_background[:, None] - 1)
     text_counts = shared_counts(who.text).clamp(min=1)  # every token has at least itself
     tokens = segments.shape[1]
     return Update(
@@ -119,19 +67,10 @@ class Update:
         image_rows = self._image_rows(call, window, rho)
         if not text_rows and not image_rows:
             return None
-        # (B, S, H, D) in memory, as the models flatten heads next.
-        out = torch.empty_like(call.query.transpose(1, 2)).transpose(1, 2)
+        out = call.empty()
         for rows, quadrants in ((call.text, text_rows), (call.image, image_rows)):
             if quadrants:
-                reweighted_attention(
-                    call.query[..., rows, :],
-                    call.key,
-                    call.value,
-                    quadrants,
-                    mask=call.rows_of_mask(rows),
-                    scale=call.scale,
-                    out=out[..., rows, :],
-                )
+                self.ast.tune(call, rows, quadrants, out)
             else:
                 out[..., rows, :] = call.attend(rows)
         return out

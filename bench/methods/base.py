@@ -1,12 +1,12 @@
-"""What a method is: arguments that stand in a job's identity, and two places to act."""
+"""What a method is: arguments that stand in a job's identity, and three places to act."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from bench.errors import BenchError, unknown_name
 from bench.types import Layout, Needs
@@ -14,13 +14,59 @@ from bench.types import Layout, Needs
 if TYPE_CHECKING:
     import numpy as np
     import torch
+    from PIL.Image import Image
 
     from bench.attention.seam import AttentionUpdate
     from bench.attention.sites import Site
     from bench.attention.tokens import LayoutTokens, TextSequence
 
-Encode = Callable[[list[str]], "torch.Tensor"]
-"""Texts to embeddings (n, T, D), by the pipeline's own text encoders."""
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Prompts as the transformer gets them."""
+
+    sequence: torch.Tensor
+    """(n, T, D) embeddings of the joint text sequence."""
+    pooled: torch.Tensor
+    """(n, P)."""
+
+
+class Sampler(Protocol):
+    """What a method generates one batch with; latents are the pipeline's own, (n, ...)."""
+
+    steps: int
+
+    def encode(self, prompts: Sequence[str]) -> Encoded:
+        """Texts through the pipeline's own encoders."""
+
+    def noise(self) -> torch.Tensor:
+        """The latents that the batch starts from, each from its own seed."""
+
+    def denoise(
+        self,
+        text: Encoded,
+        update: AttentionUpdate | None,
+        latents: torch.Tensor,
+        *,
+        start: int = 0,
+        stop: int,
+        owners: Sequence[int] | None = None,
+    ) -> torch.Tensor:
+        """Latents after the steps start..stop-1.
+
+        ``owners`` tells which image of the batch each row belongs to, for the count of passes;
+        by default rows and images are the same.
+        """
+
+    def finish(
+        self,
+        text: Encoded,
+        update: AttentionUpdate | None,
+        latents: torch.Tensor,
+        *,
+        start: int = 0,
+    ) -> list[Image]:
+        """The images (RGB) after all steps from ``start`` on."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +108,9 @@ class Batch:
 class Method:
     """Base of all methods: subclass it as a frozen dataclass whose fields are its arguments.
 
-    A method acts in up to two places, both optional: :meth:`text` may change the text embeddings
-    before denoising, :meth:`attention` may replace the output of any joint attention. It keeps no
-    state of its own between batches.
+    A method acts in up to three places, all optional: :meth:`text` may change the text embeddings
+    before denoising, :meth:`attention` may replace the output of any joint attention, and
+    :meth:`generate` may run passes of its own. It keeps no state between batches.
     """
 
     name: ClassVar[str]
@@ -72,6 +118,10 @@ class Method:
     needs: ClassVar[Needs] = Needs()
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Named sets of arguments."""
+    neutral: ClassVar[Mapping[str, Any] | None] = None
+    """Arguments with which the method is the baseline to the bit; None if there are none."""
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """What an ablation table switches off, one set of arguments each."""
 
     @classmethod
     def create(cls, preset: str | None = None, overrides: Mapping[str, Any] | None = None) -> Self:
@@ -109,13 +159,19 @@ class Method:
         """Every argument, defaults included, as JSON values: part of a job's identity."""
         return {f.name: _json(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
-    def text(self, batch: Batch, embeddings: torch.Tensor, encode: Encode) -> torch.Tensor:
-        """The text embeddings (B, T, D) to generate with; by default those of the prompts."""
-        return embeddings
+    def text(self, batch: Batch, text: Encoded, sampler: Sampler) -> Encoded:
+        """The embeddings to generate with; by default those of the prompts."""
+        return text
 
     def attention(self, batch: Batch) -> AttentionUpdate | None:
         """What to do at the joint attentions of this batch; None leaves the model untouched."""
         return None
+
+    def generate(self, batch: Batch, sampler: Sampler) -> list[Image]:
+        """The batch's images; to be overridden by methods with passes of their own only."""
+        update = self.attention(batch)
+        text = self.text(batch, sampler.encode([e.prompt for e in batch.layouts]), sampler)
+        return sampler.finish(text, update, sampler.noise())
 
 
 def _json(value: Any) -> Any:

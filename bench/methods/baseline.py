@@ -12,3 +12,4 @@ class Baseline(Method):
     """Generates from the prompt alone; layouts are used by the scorers only."""
 
     name = "baseline"
+    neutral = {}

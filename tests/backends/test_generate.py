@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bench.backends import load_backend, model_digest
-from bench.backends.diffusers import conditional_rows
+from bench.backends.sampler import conditional_rows
 from bench.errors import BenchError
 from bench.methods.ast import AST
 from bench.methods.base import Method
@@ -151,7 +151,7 @@ def test_a_non_finite_result_is_an_error(flux: Any, layouts: list[Layout]) -> No
         def attention(self, batch: Any) -> Any:
             return lambda call: torch.full_like(call.query, torch.nan)
 
-    with pytest.raises(BenchError, match="layout pair, seed 0: method broken .* not finite"):
+    with pytest.raises(BenchError, match="layout pair, seed 0: the latents .* not finite"):
         run(flux, layouts, Broken())
     assert not any(m._forward_hooks for m in flux.pipe.transformer.modules())
 

@@ -19,7 +19,7 @@ from bench.attention.sites import Order, Site
 from bench.attention.tokens import TextSegment, TextSequence
 from bench.errors import BenchError
 from bench.methods.ast import AST, CLASSES, published_windows
-from bench.methods.base import Batch
+from bench.methods.base import Batch, Encoded
 from bench.types import Box, Instance, Layout
 
 PROMPT = "two red cats and a wooden table in a park , a dog that is blue"
@@ -283,20 +283,25 @@ def test_scaled_windows_keep_the_fractions(layers: int) -> None:
         assert abs(count / layers - share / 57) <= 1 / layers
 
 
-def test_phrases_are_encoded_alone_and_put_in_place() -> None:
-    def encode(texts: list[str]) -> Tensor:
-        """One number a text, one a position: 100 * words + position."""
-        return torch.stack([(100.0 * len(t.split()) + torch.arange(TEXT))[:, None] for t in texts])
+class Counting:
+    """Encodes a text as 100 * words + position."""
 
-    prompts = torch.zeros(1, TEXT, 1)
-    out = AST().text(batch(), prompts, encode)[0, :, 0]
+    def encode(self, texts: list[str]) -> Encoded:
+        rows = [(100.0 * len(t.split()) + torch.arange(TEXT))[:, None] for t in texts]
+        return Encoded(torch.stack(rows), torch.full((len(texts), 1), -1.0))
+
+
+def test_phrases_are_encoded_alone_and_put_in_place() -> None:
+    sampler: Any = Counting()
+    prompts = Encoded(torch.zeros(1, TEXT, 1), torch.zeros(1, 1))
+    out = AST().text(batch(), prompts, sampler)
     expected = torch.zeros(TEXT)
     for first, last in ((0, 2), (4, 6), (8, 9), (11, 12)):
         count = last - first + 1
         expected[first : last + 1] = 100.0 * count + torch.arange(count)
-    assert torch.equal(out, expected)
-    assert not prompts.any()
-    assert AST(phrase_embeddings=False).text(batch(), prompts, encode) is prompts
+    assert torch.equal(out.sequence[0, :, 0], expected)
+    assert out.pooled is prompts.pooled and not prompts.sequence.any()
+    assert AST(phrase_embeddings=False).text(batch(), prompts, sampler) is prompts
 
 
 def test_arguments_are_the_identity() -> None:

@@ -1,0 +1,35 @@
+"""AST without its self-suppression: a bias that fused attention takes directly.
+
+``log A' = log A + c (M - A) + const``: without the ``-c A`` term the update is an additive bias
+``c M`` on the scores, which needs no softmax of its own. It is an approximation of AST, worth a row
+of its own in the table; see :mod:`bench.attention.biased`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.methods.ast import AST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from bench.attention.kernel import Quadrant
+    from bench.attention.seam import AttentionCall
+
+
+@dataclass(frozen=True)
+class AdditiveAST(AST):
+    """AST's arguments, presets and masks, with the bias ``s w rho(t) M`` on the scores."""
+
+    name = "ast-additive"
+
+    def tune(
+        self, call: AttentionCall, rows: slice, quadrants: Sequence[Quadrant], out: Tensor
+    ) -> None:
+        from bench.attention.biased import biased_attention
+
+        out[..., rows, :] = biased_attention(call, rows, quadrants)
