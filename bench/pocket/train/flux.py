@@ -138,13 +138,17 @@ class Learner(nn.Module):
         return loss, torch.as_tensor(auxiliary)
 
     def export(self, folder: Path, vae: AutoencoderKL, dtype: torch.dtype = torch.float16) -> None:
-        """Write a folder for ``FluxPipeline.from_pretrained``; changes the weights' dtype."""
+        """Write a folder for ``FluxPipeline.from_pretrained``; changes the weights' dtype.
+
+        The text encoders stay float32: transformers loads weights in the dtype they were saved in,
+        diffusers in float32, and the pipeline needs one dtype.
+        """
         FluxPipeline(
             scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0, use_dynamic_shifting=False),
             vae=vae.to(dtype),
-            text_encoder=self.clip.to(dtype),
+            text_encoder=self.clip,
             tokenizer=self.clip_tokenizer,
-            text_encoder_2=self.t5.to(dtype),
+            text_encoder_2=self.t5,
             tokenizer_2=self.t5_tokenizer,
             transformer=self.transformer.to(dtype),
         ).save_pretrained(folder)
