@@ -1,0 +1,121 @@
+"""``analyze``: where a model's attention goes, and the AST windows that follow from it."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.cli.options import integers
+from bench.cli.output import add_json, emit
+from bench.engine.config import FIRST_SEED
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Generate with the untouched model and record its attention by token class, layer and "
+        "step (streaming sums, no maps are kept): a Parquet table and plots. With "
+        "--derive-windows also the AST windows for this model."
+    )
+    parser.add_argument("--model", default="pocket-flux", help="name, or a diffusers folder")
+    parser.add_argument("--suite", default="pocket-tune", help="prompts (default: pocket-tune)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder with the suite's files")
+    parser.add_argument("--limit", type=int, default=64, metavar="N", help="at most N prompts")
+    parser.add_argument("--seeds", type=integers, default=(FIRST_SEED,), metavar="N,...")
+    parser.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
+    parser.add_argument("--device", default="auto", help="torch device (default: auto)")
+    parser.add_argument("--dtype", help="float32, bfloat16, float16 (default: the model's)")
+    parser.add_argument(
+        "--derive-windows",
+        action="store_true",
+        help="say which words AST should tune in which layers, and write windows.json",
+    )
+    parser.add_argument(
+        "--share",
+        type=float,
+        help="of the strongest layer's binding that a tuned layer must reach (default: 0.25)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: analysis/<model>")
+    add_json(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    from bench.analysis import plots
+    from bench.analysis.run import analyze
+    from bench.analysis.windows import SHARE, binding, derive_windows, peaks, write_windows
+    from bench.backends import load_backend, model_digest
+    from bench.engine.environment import resolve_device
+    from bench.engine.generate import progress_bar
+    from bench.engine.plan import without_unknown_words
+    from bench.models import model_spec, with_settings
+    from bench.suites import load_suite
+
+    changes = {"steps": args.steps} if args.steps else {}
+    spec = with_settings(model_spec(args.model), changes)
+    spec = replace(spec, dtype=args.dtype or spec.dtype)
+    suite = load_suite(args.suite, data=args.data)
+    backend = load_backend(spec, device=resolve_device(args.device))
+    suite, _ = without_unknown_words(suite, spec.name, backend.unknown_words)
+    # Prompts with one instance cannot tell own words from another's: they come last.
+    layouts = sorted(suite.layouts, key=lambda e: len(e.instances) < 2)
+    layouts = list(replace(suite, layouts=tuple(layouts)).select(limit=args.limit).layouts)
+    with progress_bar("images", len(layouts) * len(args.seeds)) as bar:
+        found = analyze(backend, layouts, args.seeds, on_batch=bar.update)
+
+    out = args.out or Path("analysis") / spec.name
+    out.mkdir(parents=True, exist_ok=True)
+    table = found.table
+    table.to_parquet(out / "attention.parquet", index=False)
+    plots.heat_map(table, out / "heat-map.png")
+    plots.curves(table, out / "curves.png")
+    tops = peaks(table)
+    strongest = sorted({int(p["layer"]) for p in tops.values()})
+    plots.overlays(found.overlay, found.image, strongest, out / "overlays.png")
+    bound = binding(table)
+    document: dict[str, Any] = {
+        "model": spec.name,
+        "suite": suite.name,
+        "prompts": len(layouts),
+        "seeds": list(args.seeds),
+        "peaks": tops,
+        "binding": [
+            {"layer": int(n), **row} for n, row in zip(bound.index, _rows(bound), strict=True)
+        ],
+        "files": sorted(str(p) for p in out.glob("*.p*")),
+    }
+    lines = [
+        f"{name}: most attended in layer {p['layer']} ({p['depth']:.0%} of the depth), "
+        f"{p['mean']:.3f} of the attention"
+        for name, p in tops.items()
+    ]
+    lines += ["", "binding (own words minus another instance's), first half of the steps:"]
+    lines.append(bound[["instance", "attribute", "background"]].round(4).to_string())
+    if args.derive_windows:
+        share = SHARE if args.share is None else args.share
+        windows = derive_windows(table, share=share)
+        measured = {
+            "model": spec.name,
+            "model_digest": model_digest(spec),
+            "suite": suite.name,
+            "suite_digest": suite.digest,
+            "prompts": len(layouts),
+            "seeds": list(args.seeds),
+            "share": share,
+        }
+        write_windows(out / "windows.json", windows, measured)
+        document["windows"] = [list(w) for w in windows]
+        lines += [
+            "",
+            "windows:",
+            *(f"  {n}: {', '.join(w) or '-'}" for n, w in enumerate(windows, 1)),
+        ]
+        lines.append(f"--set 'ast.windows=...' takes the list in {out / 'windows.json'}")
+    lines += ["", f"files: {out}"]
+    emit(args, document, "\n".join(lines))
+    return 0
+
+
+def _rows(frame: Any) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = frame.to_dict("records")
+    return rows
