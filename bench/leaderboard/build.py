@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from bench.errors import BenchError
 from bench.leaderboard import dense
 from bench.leaderboard.dense import Dense
+from bench.leaderboard.differing import differing
 from bench.leaderboard.table import (
     ALL,
     Cell,
     Column,
     Cost,
     Coverage,
-    Difference,
     Leaderboard,
     Row,
     Slice,
@@ -44,8 +44,9 @@ def build(
     ``higher_is_better`` gives the direction of scores by name; higher is better unless it says
     otherwise. ``headline`` is the score that orders the rows; by default the first column.
 
-    Holm's correction covers all comparisons of one kind of slice in the whole table: those on all
-    images are one family, those by category another, those by number of instances a third.
+    Holm's correction covers all comparisons of one kind in the whole table: those of the leading
+    scores on all images are one family, those by category another, those by number of instances a
+    third; the scores that only explain have families of their own.
     """
     dense.check(frame)
     columns = dense.columns_of(frame, higher_is_better or {})
@@ -60,7 +61,7 @@ def build(
     rows = [
         row for letter, data in groups for row in _rows(letter, data, columns, slices, baseline)
     ]
-    rows = _corrected(rows)
+    rows = _corrected(rows, {c.key: c.leading for c in columns})
     rows.sort(key=lambda row: _order(row, next(c for c in columns if c.key == headline)))
     return Leaderboard(
         rows=tuple(rows),
@@ -68,7 +69,7 @@ def build(
         slices=tuple(slices),
         headline=headline,
         protocols={letter: data.text for letter, data in groups},
-        differences=_differences({letter: data.text for letter, data in groups}),
+        differences=differing({letter: data.text for letter, data in groups}),
         seeds=int(frame["seed"].nunique()),
     )
 
@@ -141,8 +142,9 @@ def _ranks(
     """For each column the rank of each entry that has scores, on the units all of those have."""
     n, entries, width = values.shape
     scored = ~np.isnan(values)
-    ranked = scored.any(axis=0)
-    common: NDArray[np.bool_] = (scored | ~ranked).all(axis=1) & ranked.any(axis=0)
+    ranked = cast("NDArray[np.bool_]", scored.any(axis=0))
+    everyone = (scored | ~ranked).all(axis=1)
+    common = cast("NDArray[np.bool_]", everyone & ranked.any(axis=0))
     flat = np.where(common[:, None, :], values, np.nan).reshape(n, entries * width)
     chosen = [c for c in range(width) if common[:, c].any()]
     members = [np.flatnonzero(ranked[:, c]) for c in chosen]
@@ -184,13 +186,13 @@ def _against(
     return {(e, c): f for (e, _, c), f in zip(places, found, strict=True) if f is not None}
 
 
-def _corrected(rows: list[Row]) -> list[Row]:
-    """Holm's correction over the whole table, one family for each kind of slice."""
-    places: dict[str, list[tuple[int, tuple[Slice, str]]]] = {}
+def _corrected(rows: list[Row], leading: Mapping[str, bool]) -> list[Row]:
+    """Holm's correction over the whole table; see :func:`build` for the families."""
+    places: dict[tuple[str, bool], list[tuple[int, tuple[Slice, str]]]] = {}
     for i, row in enumerate(rows):
         for at, cell in row.cells.items():
             if cell.against is not None:
-                places.setdefault(at[0].kind, []).append((i, at))
+                places.setdefault((at[0].kind, leading[at[1]]), []).append((i, at))
     cells = [dict(row.cells) for row in rows]
     for family in places.values():
         corrected = holm([cells[i][at].against for i, at in family])
@@ -243,32 +245,6 @@ def _order(row: Row, column: Column) -> tuple[Any, ...]:
     if value is None:
         return (row.group, 1, 0.0, row.label)
     return (row.group, 0, -value if column.higher_is_better else value, row.label)
-
-
-def _differences(texts: Mapping[str, Mapping[str, Any]]) -> tuple[Difference, ...]:
-    flat = {letter: dict(_flatten(text)) for letter, text in texts.items()}
-    fields = dict.fromkeys(name for text in flat.values() for name in text)
-    result = []
-    for name in fields:
-        values = {letter: _short(text.get(name, "-")) for letter, text in flat.items()}
-        if len({repr(text.get(name)) for text in flat.values()}) > 1:
-            result.append(Difference(name, values))
-    return tuple(result)
-
-
-def _flatten(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        return [
-            pair
-            for name, inner in value.items()
-            for pair in _flatten(inner, f"{prefix}.{name}" if prefix else str(name))
-        ]
-    return [(prefix, value)]
-
-
-def _short(value: Any, most: int = 48) -> str:
-    text = str(value)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _letter(index: int) -> str:

@@ -17,6 +17,12 @@ from bench.stats.clusters import Floats
 FIRST = ("instance_success", "image_success", "miou", "blip_vqa", "clip_score")
 """Scores that lead the table, in this order; the others follow as they appear."""
 
+EXPLAINING = (
+    *("miou_all", "present", "surplus", "duplicated", "merged", "position_error", "size_error"),
+    *("attribute_probability", "leakage", "detector_agreement"),
+)
+"""Scores of the localization metric that say why its leading ones are what they are."""
+
 _NEEDED = (
     *("key", "layout_digest", "prompt", "category", "n_instances", "seed"),
     *("model", "method", "method_label", "metric", "mode", "score", "value", "reason"),
@@ -63,17 +69,19 @@ def columns_of(frame: pd.DataFrame, higher_is_better: Mapping[str, bool]) -> tup
     kinds = frame[["score", "metric", "mode"]].drop_duplicates()
     modes = kinds.groupby("score")["mode"].nunique()
     found = []
+    only_explaining = set(kinds["score"]) <= set(EXPLAINING)
     for score, metric, mode in kinds.itertuples(index=False):
         key = f"{score} ({mode})" if modes[score] > 1 else str(score)
         better = higher_is_better.get(key, higher_is_better.get(str(score), True))
-        found.append(Column(key, str(score), str(metric), str(mode), better))
+        leading = only_explaining or score not in EXPLAINING
+        found.append(Column(key, str(score), str(metric), str(mode), better, leading))
     twice = {c.key for c in found if sum(c.key == d.key for d in found) > 1}
     if twice:
         raise BenchError(
             f"score {sorted(twice)[0]!r} comes from two metrics; every score needs its own name"
         )
     place = {name: i for i, name in enumerate(FIRST)}
-    return tuple(sorted(found, key=lambda c: place.get(c.score, len(FIRST))))
+    return tuple(sorted(found, key=lambda c: (not c.leading, place.get(c.score, len(FIRST)))))
 
 
 def split(frame: pd.DataFrame, columns: tuple[Column, ...]) -> Iterator[Dense]:

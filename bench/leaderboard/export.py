@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bench.leaderboard.table import ALL, Cell, Leaderboard, Row, Slice
+from bench.leaderboard.table import ALL, Cell, Column, Leaderboard, Row, Slice
 from bench.leaderboard.terminal import notes
 from bench.leaderboard.wording import bracket, number, probability, seconds, signed
 
 
 def markdown(board: Leaderboard) -> str:
     """Tables of scores, differences, categories, cost and coverage, with the sentence on top."""
-    parts = [_markdown_text(board.sentence()), "", *_scores(board), ""]
-    against = _against(board)
+    parts = [escaped(board.sentence()), "", *_scores(board, board.leading), ""]
+    against = _against(board, board.leading)
     if against:
         parts += [
             "Against the baseline on the same layouts and seeds "
@@ -25,32 +25,36 @@ def markdown(board: Leaderboard) -> str:
     categories = [part for part in board.slices if part.kind == "category"]
     if len(categories) > 1:
         parts += ["By category:", "", *_by_category(board, categories), ""]
+    if board.further:
+        parts += ["What explains them:", "", *_scores(board, board.further), ""]
+        against = _against(board, board.further)
+        parts += [*against, ""] if against else []
     parts += ["Coverage and cost:", "", *_cost(board), ""]
-    parts += [f"- {_markdown_text(line.strip())}" for line in notes(board)]
+    parts += [f"- {escaped(line.strip())}" for line in notes(board)]
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
 def _names(board: Leaderboard, row: Row) -> list[str]:
-    return [_markdown_text(name) for name in board.names(row)]
+    return [escaped(name) for name in board.names(row)]
 
 
-def _grid(left: Sequence[str], right: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def grid(left: Sequence[str], right: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     rule = ["---"] * len(left) + ["---:"] * len(right)
     lines = [[*left, *right], rule, *rows]
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def _scores(board: Leaderboard) -> list[str]:
-    heads = [f"{_markdown_text(c.key)} {'↑' if c.higher_is_better else '↓'}" for c in board.columns]
+def _scores(board: Leaderboard, columns: Sequence[Column]) -> list[str]:
+    heads = [f"{escaped(c.key)} {'↑' if c.higher_is_better else '↓'}" for c in columns]
     rows = [
         [
             *_names(board, row),
-            *(_score(row, row.cell(c.key)) for c in board.columns),
+            *(_score(row, row.cell(c.key)) for c in columns),
             str(row.coverage.scored),
         ]
         for row in board.rows
     ]
-    return _grid(board.naming, [*heads, "images"], rows)
+    return grid(board.naming, [*heads, "images"], rows)
 
 
 def _score(row: Row, cell: Cell) -> str:
@@ -66,10 +70,10 @@ def _score(row: Row, cell: Cell) -> str:
     return text
 
 
-def _against(board: Leaderboard) -> list[str]:
+def _against(board: Leaderboard, columns: Sequence[Column]) -> list[str]:
     rows = []
     for row in board.rows:
-        for column in board.columns:
+        for column in columns:
             found = row.cell(column.key).against
             if found is None:
                 continue
@@ -79,7 +83,7 @@ def _against(board: Leaderboard) -> list[str]:
             rows.append(
                 [
                     *_names(board, row),
-                    _markdown_text(column.key),
+                    escaped(column.key),
                     f"{difference} {bracket(found.interval)}".rstrip(),
                     probability(found.p_holm),
                     f"{found.wins}/{found.ties}/{found.losses}",
@@ -88,22 +92,22 @@ def _against(board: Leaderboard) -> list[str]:
                 ]
             )
     heads = ["difference [95 %]", "p", "win/tie/loss", "detectable", "pairs (prompts)"]
-    return _grid([*board.naming, "score"], heads, rows) if rows else []
+    return grid([*board.naming, "score"], heads, rows) if rows else []
 
 
 def _by_category(board: Leaderboard, categories: Sequence[Slice]) -> list[str]:
     rows = []
-    for column in board.columns:
+    for column in board.leading:
         for row in board.rows:
             cells = [row.cells.get((part, column.key)) for part in categories]
             rows.append(
                 [
-                    _markdown_text(column.key),
+                    escaped(column.key),
                     *_names(board, row),
                     *(_short(cell) for cell in cells),
                 ]
             )
-    return _grid(["score", *board.naming], [_markdown_text(c.name) for c in categories], rows)
+    return grid(["score", *board.naming], [escaped(c.name) for c in categories], rows)
 
 
 def _short(cell: Cell | None) -> str:
@@ -128,10 +132,10 @@ def _cost(board: Leaderboard) -> list[str]:
         for row in board.rows
     ]
     heads = ["images", "scored", "failed", "missing", "s/image", "passes", "peak MB"]
-    return _grid(board.naming, heads, rows)
+    return grid(board.naming, heads, rows)
 
 
-def _markdown_text(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that Markdown and the HTML beneath it leave as it is, on one line."""
     flat = " ".join(text.split())
     return re.sub(r"([\\`*<>|#&~]|\b_|_\b|(?<=\])[(\[])", r"\\\1", flat)
@@ -140,12 +144,12 @@ def _markdown_text(text: str) -> str:
 def latex(board: Leaderboard) -> str:
     """One ``tabular`` (booktabs) of the scores: best in bold, the interval as a small suffix."""
     heads = [_latex_text(name) for name in board.naming]
-    for column in board.columns:
+    for column in board.leading:
         arrow = r"$\uparrow$" if column.higher_is_better else r"$\downarrow$"
         heads.append(f"{_latex_text(column.key)} {arrow}")
     lines = [
         f"% {board.sentence()}",
-        rf"\begin{{tabular}}{{{'l' * len(board.naming)}{'r' * len(board.columns)}}}",
+        rf"\begin{{tabular}}{{{'l' * len(board.naming)}{'r' * len(board.leading)}}}",
         r"\toprule",
         " & ".join(heads) + r" \\",
         r"\midrule",
@@ -155,7 +159,7 @@ def latex(board: Leaderboard) -> str:
         if row.group != before:
             lines.append(r"\midrule")
             before = row.group
-        cells = [_latex_cell(row.cells[ALL, c.key]) for c in board.columns]
+        cells = [_latex_cell(row.cells[ALL, c.key]) for c in board.leading]
         lines.append(" & ".join([*map(_latex_text, board.names(row)), *cells]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 

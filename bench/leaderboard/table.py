@@ -36,6 +36,8 @@ class Column:
     metric: str
     mode: str
     higher_is_better: bool
+    leading: bool = True
+    """Shown first; the others explain the leading ones and have tables of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,15 @@ class Leaderboard:
         """The row's values of ``naming``."""
         values = {"protocol": row.group, "model": row.model, "method": row.label}
         return [values[name] for name in self.naming]
+
+    @property
+    def leading(self) -> tuple[Column, ...]:
+        return tuple(c for c in self.columns if c.leading)
+
+    @property
+    def further(self) -> tuple[Column, ...]:
+        """The columns that are not leading."""
+        return tuple(c for c in self.columns if not c.leading)
 
     def column(self, key: str) -> Column:
         return next(c for c in self.columns if c.key == key)

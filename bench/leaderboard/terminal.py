@@ -33,11 +33,11 @@ def render(board: Leaderboard, width: int, *, color: bool = False) -> str:
         legacy_windows=False,
     )
     room = width - _names_width(board)
-    wide = [max(len(c.key) + 2, _INTERVAL) + _PADDING for c in board.columns]
-    for i, chunk in enumerate(_chunks(board.columns, wide, room)):
+    wide = [max(len(c.key) + 2, _INTERVAL) + _PADDING for c in board.leading]
+    for i, chunk in enumerate(_chunks(board.leading, wide, room)):
         title = "Scores, mean and 95 % interval" if not i else "Scores, continued"
         console.print(_scores(board, chunk, title))
-    if any(row.cell(c.key).against for row in board.rows for c in board.columns):
+    if any(row.cell(c.key).against for row in board.rows for c in board.leading):
         console.print(_against(board, width))
     categories = [part.name for part in board.slices if part.kind == "category"]
     if len(categories) > 1:
@@ -47,6 +47,9 @@ def render(board: Leaderboard, width: int, *, color: bool = False) -> str:
     console.print(_cost(board))
     for line in notes(board):
         console.print(Text(line))
+    if board.further:
+        further = ", ".join(c.key for c in board.further)
+        console.print(Text(f"In the Markdown, CSV and JSON forms also: {further}"))
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()).strip("\n")
 
@@ -62,7 +65,7 @@ def notes(board: Leaderboard) -> list[str]:
     missing: dict[tuple[str, str], list[str]] = {}
     for row in board.rows:
         name = " ".join(board.names(row))
-        for column in board.columns:
+        for column in board.leading:
             for reason, count in row.cell(column.key).missing.items():
                 missing.setdefault((column.key, reason), []).append(f"{count} of {name}")
     lines += [f"no {key}: {reason} ({', '.join(who)})" for (key, reason), who in missing.items()]
@@ -129,7 +132,7 @@ def _against(board: Leaderboard, width: int) -> Table:
     for name in heads:
         table.add_column(name, justify="right", no_wrap=True)
     for row in board.rows:
-        for column in board.columns:
+        for column in board.leading:
             found = row.cell(column.key).against
             if found is None:
                 continue

@@ -19,7 +19,9 @@ def number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def signed(value: float, digits: int = 3) -> str:
+def signed(value: float | None, digits: int = 3) -> str:
+    if value is None:
+        return "–"
     text = f"{value:+.{digits}f}"
     return text.replace("-", "−") if float(text) else f"{0:.{digits}f}"
 
@@ -99,6 +101,7 @@ def _verdict(found: Comparison, higher_is_better: bool) -> str:
         return found.note or "no difference"
     needed = prompts_needed(found.difference, found.standard_error, found.prompts)
     text = f"which chance alone could explain ({p})"
-    if needed > found.prompts:
-        text += f"; to tell a difference of this size takes about {needed} prompts"
+    if needed is None or needed > found.prompts:
+        many = "more than a million" if needed is None else f"about {needed}"
+        text += f"; to tell a difference of this size takes {many} prompts"
     return text

@@ -2,7 +2,7 @@
 
 from bench.stats.bootstrap import MIN_PROMPTS, RESAMPLES, Interval, intervals, rank_intervals
 from bench.stats.clusters import Clustered, cluster
-from bench.stats.paired import Comparison, compare, holm
+from bench.stats.paired import Comparison, compare, holm, holm_adjusted
 from bench.stats.permutation import sign_flip_p
 from bench.stats.power import minimum_detectable_effect, prompts_needed
 
@@ -15,6 +15,7 @@ __all__ = [
     "cluster",
     "compare",
     "holm",
+    "holm_adjusted",
     "intervals",
     "minimum_detectable_effect",
     "prompts_needed",

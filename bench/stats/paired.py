@@ -120,20 +120,27 @@ def compare(
 
 
 def holm(family: Sequence[Comparison | None]) -> list[Comparison | None]:
-    """The same comparisons with ``p_holm`` set: Holm's step-down over all p of the family.
+    """The same comparisons with ``p_holm`` set, corrected over all p of the family.
 
-    Holm (1979), Scandinavian Journal of Statistics 6:65-70; None entries and those without a test
-    are passed through and do not count.
+    None entries are passed through.
+    """
+    corrected = holm_adjusted([c.p if c is not None else None for c in family])
+    return [
+        comparison and dataclasses.replace(comparison, p_holm=p)
+        for comparison, p in zip(family, corrected, strict=True)
+    ]
+
+
+def holm_adjusted(family: Sequence[float | None]) -> list[float | None]:
+    """Holm's step-down correction; None (not tested) stays None and does not count.
+
+    Holm (1979), Scandinavian Journal of Statistics 6:65-70.
     """
     from statsmodels.stats.multitest import multipletests
 
-    tested = [(i, c, c.p) for i, c in enumerate(family) if c is not None and c.p is not None]
-    result = list(family)
-    if tested:
-        corrected = multipletests([p for _, _, p in tested], method="holm")[1]
-        for (i, comparison, _), p in zip(tested, corrected, strict=True):
-            result[i] = dataclasses.replace(comparison, p_holm=float(p))
-    return result
+    tested = [p for p in family if p is not None]
+    corrected = iter(multipletests(tested, method="holm")[1] if tested else ())
+    return [None if p is None else float(next(corrected)) for p in family]
 
 
 def _note(prompts: int, constant: bool, equal: bool) -> str | None:

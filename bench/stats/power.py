@@ -13,6 +13,14 @@ POWER = 0.8
 """Chance to find the difference when it is there (Cohen 1988, section 2.4)."""
 
 
+CERTAIN = 100.0
+"""Effect in standard deviations of prompts from which on any run shows it; the noncentral t
+distribution's numbers fail far beyond."""
+
+MOST_PROMPTS = 1_000_000
+"""Size beyond which no run is planned."""
+
+
 def minimum_detectable_effect(
     standard_error: float, prompts: int, *, alpha: float = ALPHA, power: float = POWER
 ) -> float:
@@ -40,22 +48,25 @@ def prompts_needed(
     *,
     alpha: float = ALPHA,
     power: float = POWER,
-) -> int:
+) -> int | None:
     """Prompts (same seeds a prompt) at which a true mean difference of ``effect`` is found.
 
     ``standard_error`` and ``prompts`` describe the run at hand: together they say how much
-    prompts differ. Never fewer than ``MIN_PROMPTS``.
+    prompts differ. Never fewer than ``MIN_PROMPTS``; None when ``MOST_PROMPTS`` are not enough.
     """
     from statsmodels.stats.power import TTestPower
 
     if effect == 0 or not math.isfinite(effect):
         raise ValueError(f"effect {effect}; no number of prompts shows a difference of 0")
-    size = abs(effect) / (standard_error * math.sqrt(prompts)) if standard_error else math.inf
+    size = abs(effect) / max(standard_error * math.sqrt(prompts), 1e-300)
     test = TTestPower()
 
     def enough(n: int) -> bool:
-        return math.isinf(size) or float(test.power(size, nobs=n, alpha=alpha)) >= power
+        # An effect of several standard deviations is seen at once, and overflows the power.
+        return size > 5 or float(test.power(size, nobs=n, alpha=alpha)) >= power
 
+    if not enough(MOST_PROMPTS):
+        return None
     low, high = MIN_PROMPTS - 1, MIN_PROMPTS
     while not enough(high):
         low, high = high, high * 2

@@ -137,6 +137,11 @@ def test_two_images_for_one_place_are_refused(frame):
     assert build(pd.concat([frame, frame])).to_json() == build(frame).to_json()
 
 
+def test_categorical_texts_change_nothing(frame):
+    texts = frame.select_dtypes(exclude="number").columns.difference(["details", "protocol_text"])
+    assert build(frame.astype(dict.fromkeys(texts, "category"))).to_json() == build(frame).to_json()
+
+
 def test_unusable_frames_are_refused_with_the_reason(frame):
     with pytest.raises(BenchError, match="lack the columns seed"):
         build(frame.drop(columns="seed"))
@@ -188,6 +193,19 @@ def test_json_csv_and_parquet_hold_the_same_cells(frame, tmp_path):
         assert cell["value"] == record["value"] == pytest.approx(float(line["value"]))
         assert cell["images"] == record["images"] == int(line["images"])
     assert document["sentence"] == board.sentence()
+
+
+def test_scores_that_explain_stand_apart_and_in_a_family_of_their_own(frame):
+    first = frame[frame.score == "instance_success"]
+    more = [first.assign(score="size_error"), first.assign(score="leakage", value=0.5)]
+    both = build(pd.concat([frame, *more]), higher_is_better={"size_error": False})
+    assert [c.key for c in both.further] == ["size_error", "leakage"]
+    plain = row_of(build(frame), "ast").cell("blip_vqa").against.p_holm
+    assert row_of(both, "ast").cell("blip_vqa").against.p_holm == plain
+    table, _, rest = both.text().partition("also: ")
+    assert "size_error" not in table and rest.startswith("size_error, leakage")
+    assert "What explains them" in both.markdown() and "leakage" in both.markdown()
+    assert "leakage" not in both.latex()
 
 
 def test_hostile_names_stay_text(frame):

@@ -221,6 +221,8 @@ def test_size_agrees_with_statsmodels_and_with_itself():
     assert prompts_needed(mde, error, prompts) in (48, 49)
     assert prompts_needed(mde / 2, error, prompts) > 3.8 * 48
     assert prompts_needed(100.0, error, prompts) == 6
+    assert prompts_needed(0.3, 1e-17, prompts) == prompts_needed(0.3, 0.0, prompts) == 6
+    assert prompts_needed(1e-6, error, prompts) is None
     with pytest.raises(ValueError, match="difference of 0"):
         prompts_needed(0.0, error, prompts)
 

@@ -1,0 +1,175 @@
+"""The decision: which scores fell, which did not, and which cannot be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.errors import BenchError, unknown_name
+from bench.gate.recorded import Pairs, pairs, protocol_notes, rows_of
+from bench.gate.result import Check, GateResult, Verdict
+from bench.leaderboard.dense import EXPLAINING, check, columns_of
+from bench.leaderboard.wording import number
+from bench.stats import (
+    MIN_PROMPTS,
+    Interval,
+    cluster,
+    holm_adjusted,
+    intervals,
+    prompts_needed,
+    sign_flip_p,
+)
+from bench.stats.clusters import Clustered
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MARGIN = 0.02
+"""Fall of a score that is put up with unless the caller says otherwise."""
+ALPHA = 0.05
+"""Chance of a false alarm of the whole gate, and of a false pass of one check (one-sided)."""
+
+
+def gate(
+    frame: pd.DataFrame,
+    against: Mapping[str, Any],
+    *,
+    margins: Mapping[str, float] | None = None,
+    margin: float = MARGIN,
+    scores: Sequence[str] | None = None,
+) -> GateResult:
+    """Hold a run (``Run.frame()``) against a record made by :func:`record`.
+
+    A check fails when the score fell by more than its margin: a one-sided paired permutation
+    test over prompts, Holm-corrected over all checks, so that the whole gate raises a false alarm
+    at most 5 times in 100. It passes when the lower end of the change's interval (one-sided 95 %)
+    stays above minus the margin. Otherwise the run is too small to tell.
+
+    Images are paired by layout and seed; where the seeds differ, layouts are paired by their mean
+    over seeds. An image that the record has a score for and this run has none for (it failed, or
+    was not scored) fails the gate: a broken method must not look better for its failures.
+    ``scores`` names the scores to check (by default the leaderboard's leading ones); ``margins``
+    gives single scores another margin than ``margin``.
+    """
+    recorded = rows_of(against)
+    wanted = list(dict.fromkeys(key for row in recorded for key in row["scores"]))
+    for name in (*(scores or ()), *(margins or {})):
+        if name not in wanted:
+            raise unknown_name("recorded score", name, wanted)
+    low = min([margin, *(margins or {}).values()])
+    if low < 0:
+        raise BenchError(f"margin {low} is negative; it is the fall that is put up with, 0 or more")
+    check(frame)
+    by_key = {c.key: c for c in columns_of(frame, {})}
+    chosen_scores = set(scores or (k for k in wanted if k.partition(" ")[0] not in EXPLAINING))
+    drafts: list[_Draft] = []
+    notes: list[str] = []
+    for row in recorded:
+        who = (frame["model"] == row["model"]) & (frame["method_label"] == row["label"])
+        part = frame[who]
+        if part.empty:
+            notes.append(f"{row['model']} {row['label']} is recorded but not in this run")
+            continue
+        notes += protocol_notes(row, part)
+        for key, entry in row["scores"].items():
+            if key not in chosen_scores:
+                continue
+            column = by_key.get(key)
+            chosen = (
+                part.iloc[:0]
+                if column is None
+                else part[(part["score"] == column.score) & (part["mode"] == column.mode)]
+            )
+            found = pairs(entry, chosen)
+            notes += [f"{row['label']}, {key}: {note}" for note in found.notes]
+            allowed = (margins or {}).get(key, margin)
+            drafts.append(_Draft(row["model"], row["label"], key, allowed, found))
+    if not drafts:
+        have = sorted(
+            {f"{m} {x}" for m, x in zip(frame["model"], frame["method_label"], strict=True)}
+        )
+        raise BenchError(f"nothing to check: the record has no row of this run ({', '.join(have)})")
+    return GateResult(_judge(drafts), tuple(dict.fromkeys(notes)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    model: str
+    label: str
+    score: str
+    margin: float
+    pairs: Pairs
+
+
+def _judge(drafts: Sequence[_Draft]) -> tuple[Check, ...]:
+    """Test every draft; the p of all are corrected together."""
+    data: list[Clustered] = []
+    chances: list[float | None] = []
+    for draft in drafts:
+        change = draft.pairs.better * (draft.pairs.measured - draft.pairs.recorded)
+        data.append(cluster(change, draft.pairs.prompts))
+        above = cluster(change + draft.margin, draft.pairs.prompts)
+        p = float(sign_flip_p(above)[0])
+        chances.append(None if np.isnan(p) else p / 2 if above.means[0] < 0 else 1 - p / 2)
+    corrected = holm_adjusted(chances)
+    return tuple(
+        _check(draft, found, p) for draft, found, p in zip(drafts, data, corrected, strict=True)
+    )
+
+
+def _check(draft: _Draft, data: Clustered, p: float | None) -> Check:
+    scored = ~np.isnan(draft.pairs.measured)
+    some = bool(scored.any())
+    limits = intervals(data, level=1 - 2 * ALPHA)[0] if some else None
+    prompts = int(data.prompts[0]) if some else 0
+    verdict, reason, needed = _verdict(draft, data, limits, p, prompts)
+    return Check(
+        model=draft.model,
+        label=draft.label,
+        score=draft.score,
+        margin=draft.margin,
+        recorded=float(draft.pairs.recorded[scored].mean()) if some else None,
+        measured=float(draft.pairs.measured[scored].mean()) if some else None,
+        change=float(data.means[0]) if some else None,
+        interval=limits,
+        p=p,
+        pairs=int(scored.sum()),
+        prompts=prompts,
+        verdict=verdict,
+        reason=reason,
+        needed=needed,
+    )
+
+
+def _verdict(
+    draft: _Draft, data: Clustered, limits: Interval | None, p: float | None, prompts: int
+) -> tuple[Verdict, str, int | None]:
+    margin = number(draft.margin)
+    if draft.pairs.lost:
+        total = sum(draft.pairs.lost.values())
+        why = "; ".join(f"{reason} ({count})" for reason, count in draft.pairs.lost.items())
+        return Verdict.FAIL, f"{total} images have no score any more: {why}", None
+    if not prompts:
+        return Verdict.FAIL, "this run has no score at all where the record has some", None
+    change = float(data.means[0])
+    if p is not None and p < ALPHA:
+        return Verdict.FAIL, f"fell by more than {margin} (p = {number(p)})", None
+    constant = bool(data.constant[0])
+    if constant and not np.abs(data.sums).any():
+        return Verdict.PASS, "equal on every image", None
+    if constant and prompts >= MIN_PROMPTS and change > -draft.margin:
+        return Verdict.PASS, "the same change on every prompt", None
+    if limits is not None and limits.low > -draft.margin:
+        return Verdict.PASS, f"not fallen by {margin} or more", None
+    away = change + draft.margin
+    if constant or prompts < 2 or abs(away) < 1e-9:
+        return Verdict.UNDECIDED, f"{prompts} prompts cannot tell", None
+    error = float(data.standard_errors[0])
+    needed = prompts_needed(away, error, prompts, alpha=2 * ALPHA)
+    if needed is None:
+        return Verdict.UNDECIDED, f"too near to the margin for {prompts} prompts to tell", None
+    needed = max(needed, prompts + 1)
+    return Verdict.UNDECIDED, f"too small to tell: {prompts} prompts, about {needed} needed", needed
