@@ -20,7 +20,7 @@ from bench.pocket.judges.loop import Losses, Schedule, fit
 from bench.pocket.world.splits import Split
 
 BATCH = 96
-SCHEDULE = Schedule(steps=1200, lr=1e-3, warmup=100, ema=0.995, clip=1.0)
+SCHEDULE = Schedule(steps=1200, lr=2e-3, muon_lr=0.008, warmup=60, ema=0.995, clip=1.0)
 GALLERY = 100
 """Pictures among which a caption must find its own."""
 CONTEXT = 40

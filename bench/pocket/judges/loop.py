@@ -23,7 +23,9 @@ class Schedule:
 
     steps: int
     lr: float
-    """Peak learning rate (AdamW; Muon uses the same by matching AdamW's update size)."""
+    """Peak learning rate of AdamW."""
+    muon_lr: float = 0.015
+    """Peak learning rate of Muon, in its form that matches AdamW's update size."""
     weight_decay: float = 0.02
     decay_share: float = 0.5
     """Share of the steps, at the end, over which the learning rate falls to 0."""
@@ -60,7 +62,7 @@ def optimizers(
     if matrices:
         found["muon"] = torch.optim.Muon(
             matrices,
-            lr=schedule.lr,
+            lr=schedule.muon_lr,
             weight_decay=schedule.weight_decay,
             adjust_lr_fn="match_rms_adamw",
         )
@@ -107,9 +109,10 @@ def fit(
         losses = step_losses(step)
         losses["loss"].backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
-        for optimizer in groups.values():
+        for name, optimizer in groups.items():
+            peak = schedule.muon_lr if name == "muon" else schedule.lr
             for group in optimizer.param_groups:
-                group["lr"] = schedule.lr * factor
+                group["lr"] = peak * factor
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         average.update(model, step)
