@@ -177,8 +177,7 @@ def problem(tokens: int, dtype: str, kind: str) -> Callable[[], Tensor]:
 
 
 def _dense(query: Tensor, key: Tensor, value: Tensor, parts: list[tuple[slice, Any]]) -> Tensor:
-    """AST with whole maps of all heads, masks repeated for each head, in the query's dtype."""
-
+    """AST with whole maps of all heads, masks repeated for each head, every term kept by name."""
     heads, dtype = query.shape[1], query.dtype
     maps = torch.softmax(query[0] @ key[0].transpose(-1, -2) * query.shape[-1] ** -0.5, -1)
     for rows, part in parts:
@@ -186,7 +185,10 @@ def _dense(query: Tensor, key: Tensor, value: Tensor, parts: list[tuple[slice, A
         member = (bias != 0)[0].to(dtype).repeat(heads, 1, 1)
         weight = strength[0].to(dtype).repeat(heads, 1, 1)
         entries = maps[:, rows, part.columns]
-        maps[:, rows, part.columns] = torch.exp(weight * (member - entries)) * entries
+        change = weight * (member - entries)
+        factor = torch.exp(change)
+        entries = factor * entries
+        maps[:, rows, part.columns] = entries
     maps = maps / (maps.sum(-1, keepdim=True) + 1e-12)
     return (maps @ value[0])[None]
 
@@ -201,12 +203,22 @@ def _in_fresh_process(tokens: int, dtype: str, kind: str) -> float:
 
 def _extra_mb(tokens: int, dtype: str, kind: str) -> float:
     """Peak resident memory of one call beyond what its inputs take."""
+    _return_freed_memory()
     problem(64, dtype, kind)()  # libraries load and make their pools
     run = problem(tokens, dtype, kind)
     before = _resident_mb()
     with PeakMemory(torch.device("cpu")) as peak:
         run()
     return max(peak.mb - before, 0.0)
+
+
+def _return_freed_memory() -> None:
+    """Lets the C library give freed tensors back at once, so that they do not hide new ones."""
+    import ctypes
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # glibc; M_MMAP_THRESHOLD is -3
+        mallopt(-3, 1 << 16)
 
 
 def _resident_mb() -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -41,9 +42,10 @@ class DiffusersBackend(ABC):
         import diffusers
 
         pipeline = getattr(diffusers, cls.pipeline)
-        pipe = pipeline.from_pretrained(
-            spec.source, revision=spec.revision, dtype=getattr(torch, dtype)
-        )
+        with _quiet():
+            pipe = pipeline.from_pretrained(
+                spec.source, revision=spec.revision, dtype=getattr(torch, dtype)
+            )
         return cls(spec, pipe.to(device))
 
     @abstractmethod
@@ -128,6 +130,22 @@ class DiffusersBackend(ABC):
             steps=settings.steps,
             device=self.pipe._execution_device,
         )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of the libraries while a model loads."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    shown = [m for m in (diffusers_logging, transformers_logging) if m.is_progress_bar_enabled()]
+    for module in shown:
+        module.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for module in shown:
+            module.enable_progress_bar()
 
 
 def generators(seeds: Sequence[int]) -> list[torch.Generator]:

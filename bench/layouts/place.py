@@ -29,6 +29,9 @@ _ROUNDS = 140
 _OVERLAP_TARGETS = {"in_front_of": (0.18, 0.36), "behind": (0.18, 0.36), "hidden_by": (0.28, 0.45)}
 """IoU of the boxes by relation, inside DEPTH_IOU with a margin; hiding needs more of it."""
 
+_UPRIGHT = {"near": 0.1, "action": 0.25}
+"""Share of close pairs that may stand one above the other."""
+
 Link = tuple[int, str, int]
 Vector = tuple[float, float]
 
@@ -64,7 +67,10 @@ def settle(
             offsets[n] = offset if front == s else (-offset[0], -offset[1])
     drift = [rng.uniform(0.0, spread) for _ in links]
     slack = [rng.uniform(0.02, 0.16) for _ in links]
+    beside = _sides(links, rng)
     linked = {frozenset((s, o)): relation for s, relation, o in links}
+    for n, way in beside.items():
+        linked[frozenset((links[n][0], links[n][2]))] = "left_of" if way[0] == 0 else "above"
     for step in range(_ROUNDS):
         firm = min(1.0, 0.35 + step / 60)
         for n, (s, relation, o) in enumerate(links):
@@ -73,6 +79,8 @@ def settle(
                 _toward(a, b, (b.x - a.x + offsets[n][0], b.y - a.y + offsets[n][1]), firm)
             elif relation in PLANAR:
                 _order(a, b, PLANAR[relation], drift[n], slack[n], firm)
+            elif n in beside:
+                _order(a, b, beside[n], drift[n], min(slack[n], 0.08), firm)
             elif relation in CLOSE:
                 _attract(a, b, slack[n], firm)
             else:
@@ -114,6 +122,8 @@ def pack(sizes: Sequence[Vector], rng: Random) -> list[Body]:
 def _start(sizes: Sequence[Vector], links: Sequence[Link], rng: Random) -> list[Body]:
     """A jittered grid in random order, then sorted along the axes that relations name."""
     n = len(sizes)
+    if n == 1:
+        return [Body(rng.uniform(0.38, 0.62), rng.uniform(0.4, 0.62), *sizes[0])]
     rows = min(range(1, n + 1), key=lambda r: abs(r - n**0.5) + 0.5 * rng.random())
     per_row = [n // rows + (r < n % rows) for r in range(rows)]
     if rng.random() < 0.5:
@@ -137,7 +147,40 @@ def _start(sizes: Sequence[Vector], links: Sequence[Link], rng: Random) -> list[
                 a.x, b.x = b.x, a.x
             if axis == 1 and (b.y - a.y) * sign < 0:
                 a.y, b.y = b.y, a.y
+    for o in sorted({o for _, relation, o in links if relation == "inside"}):
+        _shelve(bodies, [s for s, r, outer in links if r == "inside" and outer == o], bodies[o])
     return bodies
+
+
+def _sides(links: Sequence[Link], rng: Random) -> dict[int, tuple[int, int]]:
+    """Way in which near things stand from each other, by link: mostly side by side.
+
+    The first two that are near one thing stand on both sides of it, further ones wherever they
+    find room.
+    """
+    out: dict[int, tuple[int, int]] = {}
+    taken: dict[int, list[int]] = {}
+    for n, (s, relation, o) in enumerate(links):
+        if relation not in CLOSE:
+            continue
+        used = taken.setdefault(s, [])
+        sign = -used[0] if used else rng.choice((1, -1))
+        upright = rng.random() < _UPRIGHT[relation]
+        if len(used) < 2 and o not in taken and not (upright and not used):
+            out[n] = (0, sign)
+        used.append(sign)
+    return out
+
+
+def _shelve(bodies: Sequence[Body], held: Sequence[int], outer: Body) -> None:
+    """Start what a container holds in rows inside of it."""
+    widest = max(bodies[k].w for k in held)
+    columns = min(len(held), max(1, int(outer.w / (widest + GAP))))
+    rows = -(-len(held) // columns)
+    for at, k in enumerate(held):
+        row, column = divmod(at, columns)
+        bodies[k].x = outer.x + ((column + 0.5) / columns - 0.5) * outer.w
+        bodies[k].y = outer.y + ((row + 0.5) / rows - 0.5) * outer.h
 
 
 def _free_corner(rng: Random, used: Sequence[Vector]) -> Vector:

@@ -6,6 +6,7 @@ The same prompt gives the same layout on every machine: all chance comes from th
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -53,6 +54,8 @@ _CROWD = 7
 _FEW = 3
 """A plural phrase relates through so many of its members where all of them could not hold it."""
 _LEVELS = 26
+_SPARE = 1.07
+"""Regions are planned a little larger than they must be: outlines wobble."""
 _TRIES = 5
 
 
@@ -64,8 +67,8 @@ def plan(parsed: ParsedPrompt, *, id: str, category: str) -> Layout:
     """Give every instance of a parsed prompt a place.
 
     Relations hold as ``bench.layouts.rules`` defines them. Relations that cannot hold together
-    are dropped, actions first and the last ones first, each with a LayoutWarning. Raises BenchError when there is
-    no instance or more than MAX_INSTANCES.
+    are dropped, actions first and the last ones first, each with a LayoutWarning. Raises
+    BenchError when there is no instance or more than MAX_INSTANCES.
     """
     if not parsed.instances:
         raise BenchError(f"no instance found in the prompt {parsed.prompt!r}; name a thing")
@@ -141,14 +144,15 @@ def _search(
     """The first arrangement without a fault, from large regions to small ones."""
     things = [i for i in parsed.instances for _ in range(i.count)]
     outlines, wanted = _appearance(things)
-    floor = 1.04 * rules.min_region(len(things), bool(links))
+    least = rules.min_region(len(things), bool(links))
+    floors = sorted({max(least, rules.min_region(len(things), False)), least}, reverse=True)
     arrange = _arranger(parsed, links)
     caps = _caps(len(things), links)
     if caps is None:
         return None
-    for level in range(_LEVELS):
+    for floor, level in itertools.product(floors, range(_LEVELS)):
         scale = 0.94**level
-        sizes = _sizes(wanted, outlines, links, scale, floor, caps)
+        sizes = _sizes(wanted, outlines, links, scale, _SPARE * floor, caps)
         for _ in range(_TRIES if level < 8 else 2):
             bodies = arrange(sizes, rng, 0.7 * scale)
             if bodies is None:
@@ -170,9 +174,19 @@ def _search(
                 background_span=parsed.background_span,
                 planner=f"bench-planner {VERSION}; {parsed.parser}".rstrip("; "),
             )
-            if not faults(layout):
+            if not faults(layout) and not _touching(layout):
                 return layout
     return None
+
+
+def _touching(layout: Layout) -> bool:
+    """Do things overlap that only act on each other? Painted scenes may, planned ones need not."""
+    boxes = [i.box for i in layout.instances]
+    return any(
+        rules.intersection(boxes[r.subject], boxes[r.object]) > 0
+        for r in layout.relations
+        if r.relation == "action"
+    )
 
 
 def _arranger(
@@ -225,7 +239,7 @@ def _appearance(things: Sequence[ParsedInstance]) -> tuple[list[str], list[Vecto
         for word in thing.attributes:
             aspect *= _STRETCH.get(word, 1.0)
             relative *= _SCALE.get(word, 1.0)
-        if n >= _CROWD and FILL[outline] < 0.8:
+        if n >= _CROWD and FILL[outline] < 0.85:
             outline = "group"
         outlines.append(outline)
         stretch = 1.35 if n >= _CROWD else 2.0
@@ -265,18 +279,34 @@ def _sizes(
             areas[s] = max(least[s], min(areas[s], 0.09))
         areas[o] = max(areas[o], 1.7 * sum(areas[s] for s in held) + 1.2 * least[o])
     out = []
-    for (w, h), area, (cap_w, cap_h) in zip(wanted, areas, caps, strict=True):
+    for (w, h), area, low, (cap_w, cap_h) in zip(wanted, areas, least, caps, strict=True):
         aspect = w / h
+        # What is too long for its row gets smaller first, and broader only below the least area.
+        area = max(min(area, cap_w * cap_w / aspect, cap_h * cap_h * aspect), low)
         width = min(math.sqrt(area * aspect), cap_w)
         height = min(area / width, cap_h)
         out.append((min(area / height, cap_w), height))
-    for s, o in inside:
-        w, h = out[s]
-        room_w, room_h = 0.92 * out[o][0], 0.92 * out[o][1]
-        area = w * h
-        w = min(max(w, area / room_h), room_w)
-        out[s] = (w, min(area / w, room_h))
+    for o in {o for _, o in inside}:
+        _fit(out, [s for s, outer in inside if outer == o], o)
     return out
+
+
+def _fit(sizes: list[Vector], held: Sequence[int], outer: int) -> None:
+    """Make a container large enough for its contents in rows, and one content slim enough."""
+    if len(held) == 1:
+        (w, h), room_w, room_h = sizes[held[0]], 0.92 * sizes[outer][0], 0.92 * sizes[outer][1]
+        wide = min(max(w, w * h / room_h), room_w)
+        sizes[held[0]] = (wide, min(w * h / wide, room_h))
+        return
+    width, height = sizes[outer]
+    most_w = max(sizes[k][0] for k in held) + 1.5 * GAP
+    most_h = max(sizes[k][1] for k in held) + 1.5 * GAP
+    shapes = []
+    for columns in range(1, len(held) + 1):
+        rows = -(-len(held) // columns)
+        shapes.append((max(width, columns * most_w + 0.04), max(height, rows * most_h + 0.04)))
+    best = min(shapes, key=lambda s: s[0] * s[1])
+    sizes[outer] = (min(best[0], 1 - 2 * RIM), min(best[1], 1 - 2 * RIM))
 
 
 def _caps(n: int, links: Sequence[Link]) -> list[Vector] | None:

@@ -17,7 +17,10 @@ _PATTERNS = sorted(
 )
 _ABSOLUTE = {"left": ("x", 0), "right": ("x", 2), "top": ("y", 0), "bottom": ("y", 2)}
 _CENTRE = ("middle", "center", "centre")
-_FLOATING = ("float", "fl", "hover", "hung", "hang", "soar", "loom", "suspend", "glid", "jump")
+_FLOATING = (
+    "float", "fl", "hover", "hung", "hang", "soar", "loom", "suspend", "glid", "jump", "buzz",
+    "drift", "shin", "shone", "rose", "ris", "leap", "arch", "circl",
+)  # fmt: skip
 _MUTUAL = (
     ("next", "to", "each", "other"),
     ("beside", "each", "other"),
@@ -58,7 +61,7 @@ class _Relater:
         self.hits = _hits(self.words)
         self.covered = {i for h in self.hits for i in range(h.start, h.end)}
 
-    # -- wordings of the closed list ---------------------------------------------------------------
+    # wordings of the closed list
 
     def placed(self) -> Iterator[Link]:
         for hit in self.hits:
@@ -188,7 +191,7 @@ class _Relater:
         after = [i for i, m in self.scene.owner.items() if i > last and m != obj]
         return self.scene.owner[min(after)] if after else None
 
-    # -- "a dog on the left and a cat on the right" --------------------------------------------------
+    # "a dog on the left and a cat on the right"
 
     def absolute(self) -> Iterator[Link]:
         spots: dict[str, list[tuple[int, int]]] = {"x": [], "y": []}
@@ -232,7 +235,7 @@ class _Relater:
         before = [i for i in self.scene.owner if i < start]
         return self.scene.owner[max(before)] if before else None
 
-    # -- "a dog and a cat next to each other" ---------------------------------------------------------
+    # "a dog and a cat next to each other"
 
     def mutual(self) -> Iterator[Link]:
         lows = [w.low for w in self.words]
@@ -244,7 +247,7 @@ class _Relater:
                 if nearest is not None and nearest > 0:
                     yield (nearest - 1, lexicon.NEAR, nearest)
 
-    # -- prepositions and verbs whose meaning hangs on their company ---------------------------------
+    # prepositions and verbs whose meaning hangs on their company
 
     def loose(self) -> Iterator[Link]:
         for word in self.words:
@@ -280,8 +283,10 @@ class _Relater:
             return
         if word.dep == "agent" and relation == lexicon.ACTION:
             subject, obj = obj, subject
-        for other in [obj, *filter(None, [self._extra(obj, verbal)])]:
-            yield (subject, relation, other)
+        yield (subject, relation, obj)
+        joined = self._extra(obj, verbal)
+        if joined is not None and relation != lexicon.INSIDE:
+            yield (subject, relation, joined)
 
     def _extra(self, obj: int, verbal: bool) -> int | None:
         joined = self._joined_after(obj)

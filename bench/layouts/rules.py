@@ -34,7 +34,7 @@ MIN_INSIDE = 0.9
 """Share of the inner box that lies in the outer one."""
 MIN_REGION = 0.04
 """Least visible share of the image for a region, where the count allows it."""
-FREE, RELATED = 12, 8
+FREE, RELATED = 12, 6
 """Up to so many instances keep MIN_REGION: without relations, and with relations among them."""
 
 

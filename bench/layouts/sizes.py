@@ -113,7 +113,8 @@ _TABLE: dict[str, str] = {
         .12 1.1, burger .12 1.1, muffin .08 1, cupcake .08 .9, moon 4 1, sun 4 1, planet 4 1, star
         .5 1, snowball .08 1, cloud 4 1.8, leaf .1 1.2, frisbee .27 1.5, drumhead .4 1, compass .1
         1, banana .2 1.7, croissant .15 1.7, cucumber .2 1.9, potato-chip .05 1.2, balloon-animal
-        .4 1, pebble .04 1.3, stone .2 1.3, rock .5 1.3, boulder 2 1.2, acorn .03 .8, teddy-bear .4
+        .4 1, pebble .04 1.3, ornament .08 1, stone .2 1.3, rock .5 1.3, boulder 2 1.2, acorn .03
+        .8, teddy-bear .4
         .8, toy .3 1, spider .05 1.4, crab .2 1.6, octopus .6 1, snail .04 1.4, nest .3 1.6, heart
         .3 1""",
 }

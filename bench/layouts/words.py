@@ -44,8 +44,8 @@ MODIFIERS = COLORS | MATERIALS | SHAPES | LOOKS
 """Words that describe the noun after them even where spaCy takes them for a noun."""
 THING_MODIFIERS = _set("orange glass diamond crystal cream tile paper stone brick fur straw")
 
-_NUMBER_WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
-        fifteen sixteen seventeen eighteen nineteen twenty"""
+_NUMBER_WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen
+        fourteen         fifteen sixteen seventeen eighteen nineteen twenty"""
 NUMBERS = {word: value for value, word in enumerate(_NUMBER_WORDS.split())}
 PAIRS = {"couple": 2, "pair": 2, "trio": 3, "dozen": 12}
 """Nouns that count: "a pair of shoes" is two."""
@@ -236,9 +236,9 @@ RELATION_PHRASES: tuple[tuple[str, str], ...] = tuple(
     (phrase, relation)
     for relation, phrases in {
         LEFT: """on the left side of|to the left side of|on the left of|to the left of|on the left
-            hand side of|at the left of|on left of|to left of|left of|leftward of|on the left from""",
+            hand side of|at the left of|on left of|to left of|left of|on the left from""",
         RIGHT: """on the right side of|to the right side of|on the right of|to the right of|on the
-            right hand side of|at the right of|on right of|to right of|right of|on the right from""",
+            right hand side of|at the right of|on right of|to right of|right of""",
         ABOVE: """on the top of|on top of|at the top of|to the top of|over the top of|atop of|atop|
             above|higher than""",
         BELOW: """on the bottom of|at the bottom of|below|underneath|beneath|under|lower than|to the

@@ -17,6 +17,10 @@ CATEGORIES = (
 )  # fmt: skip
 
 
+IN_CHECKOUT = Path("examples/dataset")
+"""Where the official repository keeps the files."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """One line of a category's file."""
@@ -25,32 +29,39 @@ class Prompt:
     line: int
     """From 1."""
     text: str
-    """Without white space around it, and without the full stops at its end."""
+    """Without white space around it; a full stop at its end belongs to it."""
     sha256: str
-    """Of the stripped line, full stops included."""
+    """Of the text as UTF-8, in hex."""
 
 
 def read_category(data: Path, category: str) -> list[Prompt]:
-    """The prompts of ``<category>_val.txt`` in a folder, in order; blank lines are skipped.
+    """The prompts of ``<category>_val.txt``, in order; blank lines are skipped.
 
-    Raises BenchError for an unknown category and a file that is missing or no UTF-8 text.
+    ``data`` is the folder with the files, or a checkout of the official repository. Raises
+    BenchError for an unknown category and a file that is missing or no UTF-8 text.
     """
     if category not in CATEGORIES:
         raise unknown_name("category of T2I-CompBench", category, CATEGORIES)
     path = data / f"{category}_val.txt"
+    if not path.exists() and (data / IN_CHECKOUT).is_dir():
+        path = data / IN_CHECKOUT / path.name
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError as error:
         raise BenchError(
-            f"{path} is missing; --data must be a folder with the official *_val.txt files"
+            f"{path} is missing; --data must be a folder with the official *_val.txt files "
+            "('python -m bench data fetch t2i-compbench' makes one)"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"{path} cannot be read ({error}); get the official file again") from error
     prompts = []
     for number, line in enumerate(lines, start=1):
-        stripped = line.strip()
-        text = stripped.rstrip(".").rstrip()
+        text = line.strip()
         if text:
-            sha256 = hashlib.sha256(stripped.encode()).hexdigest()
-            prompts.append(Prompt(category, number, text, sha256))
+            prompts.append(Prompt(category, number, text, text_digest(text)))
     return prompts
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 (hex) of a prompt without the white space around it."""
+    return hashlib.sha256(text.strip().encode()).hexdigest()

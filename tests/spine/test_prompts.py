@@ -16,9 +16,16 @@ def test_line_ends_full_stops_and_blank_lines(tmp_path):
     (tmp_path / "color_val.txt").write_bytes(content.encode())
     prompts = read_category(tmp_path, "color")
     assert [(p.line, p.text) for p in prompts] == [
-        (1, "a red cat and a dog"), (3, "two boats"), (4, "an owl"),
+        (1, "a red cat and a dog."), (3, "two boats"), (4, "an owl"),
     ]  # fmt: skip
     assert prompts[0].sha256 == hashlib.sha256(b"a red cat and a dog.").hexdigest()
+
+
+def test_checkout_of_the_official_repository(tmp_path):
+    folder = tmp_path / "examples" / "dataset"
+    folder.mkdir(parents=True)
+    (folder / "color_val.txt").write_text("a red cat\n")
+    assert [p.text for p in read_category(tmp_path, "color")] == ["a red cat"]
 
 
 def test_missing_unreadable_and_unknown(tmp_path):
@@ -36,4 +43,4 @@ def test_every_official_file_has_300_prompts():
     for category in CATEGORIES:
         prompts = read_category(OFFICIAL, category)
         assert len(prompts) == 300
-        assert not any(p.text.endswith(".") or p.text != p.text.strip() for p in prompts)
+        assert all(p.text and p.text == p.text.strip() for p in prompts)
