@@ -164,7 +164,7 @@ def _sides(links: Sequence[Link], rng: Random) -> dict[int, tuple[int, int]]:
         if relation not in CLOSE:
             continue
         used = taken.setdefault(s, [])
-        sign = -used[0] if used else rng.choice((1, -1))
+        sign = -used[0] if used else (1 if rng.random() < 0.5 else -1)
         upright = rng.random() < _UPRIGHT[relation]
         if len(used) < 2 and o not in taken and not (upright and not used):
             out[n] = (0, sign)

@@ -70,6 +70,8 @@ class Sorter:
     def _bare_aspect(self, chunk: Chunk) -> bool:
         """ "Color and texture", with nothing said of them."""
         base = chunk.noun.split()[-1]
+        if base == "work" and not chunk.determiner:
+            return True  # "at work"; "a work of art" is a thing
         vague = base in lexicon.ASPECTS - {"line", "body", "fabric", "surface"}
         return vague and not chunk.attributes and len(chunk.head) == 1
 
