@@ -50,7 +50,7 @@ def read_image(path: Path) -> Image:
     try:
         with Image.open(path) as opened:
             image = opened.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ImportError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BenchError(f"image {path} cannot be read ({describe(error)})") from error
     if is_blank(image):
         raise BenchError(f"image {path} is blank: every pixel has the same colour")

@@ -198,7 +198,7 @@ class Run:
         try:
             with Image.open(path) as image:
                 return image.convert("RGB")
-        except (OSError, UnidentifiedImageError) as error:
+        except (OSError, ImportError, UnidentifiedImageError) as error:
             raise BenchError(f"image {path} cannot be read ({error}); {advice}") from error
 
     def add_jobs(self, jobs: Sequence[PlannedJob]) -> None:

@@ -50,7 +50,8 @@ class Media:
                     self._thumbnail(image, self.folder / thumb, target)
         except FileNotFoundError:
             return "the image file is missing"
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        # ultralytics replaces Image.open and asks for a HEIF plug-in when a file is no picture.
+        except (OSError, ImportError, SyntaxError, Image.DecompressionBombError) as error:
             return f"the image cannot be read: {type(error).__name__}"
         self._kept |= {target.name, thumb}
         return Picture(f"media/{target.name}", f"media/{thumb}", width, height)
