@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ MIN_PROMPTS = 6
 """Fewest prompts that get an interval or a test: with 6, the smallest two-sided p of a sign-flip
 test, 2 / 2**6 = 0.03, first falls below 0.05; fewer could never show anything."""
 _CHUNK = 8_000_000
-"""Resampling weights held at once (64 MB)."""
+"""Draws held at once (64 MB as floats)."""
 
 
 class Interval(NamedTuple):
@@ -103,16 +104,25 @@ def _same_prompts(data: Clustered, usable: NDArray[np.bool_]) -> Iterator[NDArra
 
 def _resampled(data: Clustered, resamples: int, seed: int) -> Iterator[Floats]:
     """Chunks (b, C) of means over prompts drawn with replacement, ``resamples`` in all."""
-    rng = np.random.default_rng(seed)
     groups = len(data.sums)
     step = max(1, _CHUNK // groups)
     for start in range(0, resamples, step):
-        b = min(step, resamples - start)
-        draws = rng.integers(groups, size=(b, groups), dtype=np.int32)
-        draws += np.arange(b, dtype=np.int32)[:, None] * groups
-        drawn = np.bincount(draws.ravel(), minlength=b * groups)
-        weights = drawn.reshape(b, groups).astype(np.float64)
+        counts = _draws(groups, start, min(step, resamples - start), seed)
+        weights = counts.astype(np.float64)
         yield (weights @ data.sums) / (weights @ data.counts)
+
+
+@lru_cache(maxsize=4)
+def _draws(groups: int, start: int, b: int, seed: int) -> NDArray[np.uint8]:
+    """How often each prompt is drawn (b, groups) in the resamples from ``start`` on.
+
+    The last few are kept, because intervals, ranks and differences of one table ask for the same.
+    """
+    rng = np.random.default_rng([seed, start])
+    draws = rng.integers(groups, size=(b, groups), dtype=np.int32)
+    draws += np.arange(b, dtype=np.int32)[:, None] * groups
+    counts = np.bincount(draws.ravel(), minlength=b * groups).reshape(b, groups)
+    return counts.astype(np.uint8)
 
 
 def _bca(data: Clustered, boot: Floats, level: float) -> tuple[Floats, Floats]:

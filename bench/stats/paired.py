@@ -31,7 +31,7 @@ class Comparison:
     p: float | None
     """Two-sided paired permutation test over prompts, for this comparison alone."""
     p_holm: float | None
-    """The same after Holm's correction over the family it was compared in."""
+    """The same after Holm's correction over a family; None before :func:`holm`."""
     wins: int
     """Pairs in which the method is better (the score's direction counts)."""
     ties: int
@@ -69,8 +69,8 @@ def compare(
 ) -> list[Comparison | None]:
     """Compare C columns of ``values`` with those of ``references``, both (n, C), NaN = missing.
 
-    Row i of both is the same (layout, seed) of the prompt ``prompts[i]``. All comparisons of one
-    call are one family for Holm's correction. None where a column has no pair at all.
+    Row i of both is the same (layout, seed) of the prompt ``prompts[i]``. None where a column has
+    no pair at all. ``p_holm`` is left to :func:`holm`, over the family that the caller reports.
     """
     values, references = np.asarray(values, float), np.asarray(references, float)
     if values.shape != references.shape or values.ndim != 2:
@@ -116,7 +116,7 @@ def compare(
                 note=_note(size, bool(constant[c]), bool(ties.all())),
             )
         )
-    return holm(result)
+    return result
 
 
 def holm(family: Sequence[Comparison | None]) -> list[Comparison | None]:
