@@ -20,7 +20,7 @@ RULES: dict[str, str] = {
     "phrase": "a phrase stands in the prompt, and its noun inside it",
     "polygon": "a polygon has three points or more and stays inside its box",
     "area": "the visible part of every region has its least share of the image (4 %)",
-    "overlap": "no two boxes overlap unless a relation between them wants it",
+    "overlap": "no two regions overlap unless a relation between them wants it",
     "relation": "every relation holds with its margin",
     "depth": "every instance has a depth of its own where boxes overlap",
 }
@@ -91,10 +91,15 @@ def _overlaps(layout: Layout) -> list[Fault]:
     }
     out = []
     n = len(layout.instances)
+    masks = None
     for i in range(n):
         for j in range(i + 1, n):
             a, b = layout.instances[i], layout.instances[j]
             shared = rules.intersection(a.box, b.box)
+            if shared and (a.polygon or b.polygon):
+                if masks is None:
+                    masks = region_masks(layout, GRID, GRID, overlap=True)
+                shared = float((masks[i] & masks[j]).mean())
             if shared == 0.0:
                 continue
             if frozenset((i, j)) not in wanted:

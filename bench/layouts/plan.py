@@ -180,12 +180,16 @@ def _search(
 
 
 def _touching(layout: Layout) -> bool:
-    """Do things overlap that only act on each other? Painted scenes may, planned ones need not."""
-    boxes = [i.box for i in layout.instances]
-    return any(
-        rules.intersection(boxes[r.subject], boxes[r.object]) > 0
+    """Do boxes overlap that need not? Painted scenes may leave it at regions, planned ones not."""
+    wanted = {
+        frozenset((r.subject, r.object))
         for r in layout.relations
-        if r.relation == "action"
+        if r.relation in rules.OVERLAPPING
+    }
+    return any(
+        rules.intersection(a.box, b.box) > 0 and frozenset((i, j)) not in wanted
+        for i, a in enumerate(layout.instances)
+        for j, b in enumerate(layout.instances[:i])
     )
 
 

@@ -283,7 +283,11 @@ class _Relater:
             return
         if word.dep == "agent" and relation == lexicon.ACTION:
             subject, obj = obj, subject
-        yield (subject, relation, obj)
+        subjects = [subject]
+        if verbal and self._plural_verb(governor):
+            subjects = [m for m in self._coordinated(subject) if m != obj]
+        for each in subjects:
+            yield (each, relation, obj)
         joined = self._extra(obj, verbal)
         if joined is not None and relation != lexicon.INSIDE:
             yield (subject, relation, joined)
