@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from bench.leaderboard.published import CATEGORIES, fitting
 from bench.leaderboard.table import ALL, Cell, Column, Leaderboard, Row, Slice
 from bench.leaderboard.terminal import notes
 from bench.leaderboard.wording import bracket, number, probability, seconds, signed
@@ -31,6 +32,7 @@ def markdown(board: Leaderboard) -> str:
         parts += [*against, ""] if against else []
     parts += ["Coverage and cost:", "", *_cost(board), ""]
     parts += [f"- {escaped(line.strip())}" for line in notes(board)]
+    parts += ["", *_published(board)]
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
@@ -133,6 +135,18 @@ def _cost(board: Leaderboard) -> list[str]:
     ]
     heads = ["images", "scored", "failed", "missing", "s/image", "passes", "peak MB"]
     return grid(board.naming, heads, rows)
+
+
+def _published(board: Leaderboard) -> list[str]:
+    rows = [
+        [row.model, f"{row.source}{' (transcribed)' if row.transcribed else ''}"]
+        + [number(figure, 4) for figure in row.figures]
+        for row in fitting(board)
+    ]
+    if not rows:
+        return []
+    title = "Published figures, made under protocols of their own; not ranked with the rows above:"
+    return [title, "", *grid(["model", "source"], CATEGORIES, rows)]
 
 
 def escaped(text: str) -> str:

@@ -199,6 +199,8 @@ class Leaderboard:
 
     def to_json(self) -> dict[str, Any]:
         """The whole table as JSON values (no NaN: a missing value is None)."""
+        from bench.leaderboard.published import CATEGORIES, fitting
+
         return {
             "schema": 1,
             "headline": self.headline,
@@ -207,6 +209,15 @@ class Leaderboard:
             "columns": [dataclasses.asdict(c) for c in self.columns],
             "protocols": {k: dict(v) for k, v in self.protocols.items()},
             "differences": [{"field": d.field, "values": dict(d.values)} for d in self.differences],
+            "published": [
+                {
+                    "model": row.model,
+                    "source": row.source,
+                    "transcribed": row.transcribed,
+                    "figures": dict(zip(CATEGORIES, row.figures, strict=True)),
+                }
+                for row in fitting(self)
+            ],
             "rows": [
                 {
                     "group": row.group,

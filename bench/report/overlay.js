@@ -20,9 +20,10 @@ function box([x0, y0, x1, y1], ratio, kind, name, above) {
   const [width, height] = [(x1 - x0) * SIDE, (y1 - y0) * SIDE * ratio];
   const place = { x, y, width, height };
   const line = above ? Math.min(y + 14, SIDE * ratio - 3) : Math.max(y + height - 4, 12);
+  const text = name.length > 20 ? `${name.slice(0, 19)}…` : name;
+  const left = Math.max(2, Math.min(x + 4, SIDE - 7.5 * text.length)); // about as wide as the font
   return s("g", { class: kind },
-    s("rect", { ...place, class: "halo" }), s("rect", place),
-    s("text", { x: Math.max(2, x + 4), y: line }, name.length > 20 ? `${name.slice(0, 19)}…` : name));
+    s("rect", { ...place, class: "halo" }), s("rect", place), s("text", { x: left, y: line }, text));
 }
 
 /* The same in words, for those who do not see the picture. */

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.files import write_atomic
 from bench.leaderboard import ALL, Leaderboard, build
+from bench.leaderboard.published import CATEGORIES, fitting
 from bench.leaderboard.terminal import notes
 from bench.leaderboard.wording import bracket, number, probability, seconds, signed
 from bench.report.media import Media
@@ -72,6 +73,8 @@ def _render(board: Leaderboard, shown: list[dict[str, Any]], title: str) -> str:
         images=sum(len(sample["shots"]) for sample in shown),
         samples=len(shown),
         notes=notes(board),
+        published=fitting(board),
+        published_categories=CATEGORIES,
         figures={c.key: plots(board, c) for c in board.columns},
         plot_width=WIDTH,
         data=script_json(_document(board, shown)),

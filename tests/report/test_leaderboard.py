@@ -208,6 +208,18 @@ def test_scores_that_explain_stand_apart_and_in_a_family_of_their_own(frame):
     assert "leakage" not in both.latex()
 
 
+def test_published_figures_stand_apart_and_only_where_they_mean_the_same(frame_of):
+    board = build(frame_of(protocol_text={"suite": "t2i-compbench"}).assign(mode="official"))
+    assert len(board.to_json()["published"]) == 6
+    assert board.to_json()["published"][1]["figures"]["color"] == 0.5879
+    before, _, after = board.markdown().partition("Published figures")
+    assert "0.5879" in after and "SDXL" not in before
+    assert {row.model for row in board.rows} == {"pocket-flux"}
+    for text, mode in (({"suite": "pocket"}, "official"), ({"suite": "t2i-compbench"}, "fixed")):
+        other = build(frame_of(protocol_text=text).assign(mode=mode))
+        assert other.to_json()["published"] == [] and "Published" not in other.markdown()
+
+
 def test_hostile_names_stay_text(frame):
     frame["method_label"] = frame.method.map(
         {"ast": "ast|<script>[x](javascript:1)_$&", "baseline": "baseline"}
