@@ -65,8 +65,8 @@ class Fixes:
     no_overlap_needed: bool = False
     """Two things that do not overlap can stand in front of each other; officially they score 0."""
     own_pixels: bool = False
-    """A thing's depth is that of its box without the other's; officially the nearer thing's pixels
-    count for both."""
+    """A thing's depth is the upper quartile of its box without the other's; officially it is the
+    mean of the whole box, in which the nearer thing's pixels and the far background count."""
     no_confidence: bool = False
     """A thing is there or not; how sure the detector is does not count."""
 
@@ -89,23 +89,30 @@ def official_depth_map(depth: DepthMap, frame: tuple[int, int]) -> DepthMap:
     return np.asarray(sized, dtype=np.float32) / np.float32(255)
 
 
-def mean_depth(
-    depth: DepthMap, box: PixelBox, other: PixelBox | None, *, rows_first: bool
-) -> float:
-    """Mean depth in a box (pixels of the map), NaN if it covers no pixel.
+def mean_depth(depth: DepthMap, box: PixelBox, *, rows_first: bool) -> float:
+    """Mean depth in a box (pixels of the map), NaN if it covers no pixel."""
+    pixels = depth[_inside(depth, box, rows_first)]
+    return float(pixels.mean()) if pixels.size else float("nan")
 
-    With ``other``, of the part of the box outside the other one, if there is such a part.
+
+def own_depth(depth: DepthMap, box: PixelBox, other: PixelBox, *, rows_first: bool) -> float:
+    """Upper quartile of the depth in a box outside another one, NaN if it covers no pixel.
+
+    Of the whole box where the other one covers it. A thing is nearer than what is behind it, so the
+    upper quartile of its box is its own as soon as it fills a quarter of it.
     """
+    chosen = _inside(depth, box, rows_first)
+    own = chosen & ~_inside(depth, other, rows_first)
+    pixels = depth[own if own.any() else chosen]
+    return float(np.quantile(pixels, 0.75)) if pixels.size else float("nan")
+
+
+def _inside(depth: DepthMap, box: PixelBox, rows_first: bool) -> npt.NDArray[np.bool_]:
+    """(height, width): which pixels a box covers."""
     chosen = np.zeros(depth.shape if rows_first else depth.shape[::-1], dtype=bool)
     chosen[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)] = True
-    if other is not None:
-        own = chosen.copy()
-        own[int(other.y0) : int(other.y1), int(other.x0) : int(other.x1)] = False
-        if own.any():
-            chosen = own
     # The official indexing takes x for the row: the same as a transposed choice.
-    pixels = depth[chosen if rows_first else chosen.T]
-    return float(pixels.mean()) if pixels.size else float("nan")
+    return chosen if rows_first else chosen.T
 
 
 def depth_score(difference: float, nearer: bool, iou: float, *, no_overlap_needed: bool) -> float:
@@ -151,9 +158,7 @@ def official_score(
     if first is None or second is None or phrase is None:
         return score
     a, b = (to_pixels(detections[k].box, frame) for k in (first, second))
-    difference = mean_depth(depth, a, None, rows_first=False) - mean_depth(
-        depth, b, None, rows_first=False
-    )
+    difference = mean_depth(depth, a, rows_first=False) - mean_depth(depth, b, rows_first=False)
     nearer = phrase == "in front of"
     return score + depth_score(difference, nearer, a.iou(b), no_overlap_needed=False) / 2
 
@@ -175,10 +180,12 @@ def relation_score(
         return score
     frame = (depth.shape[1], depth.shape[0])
     a, b = to_pixels(subject.box, frame), to_pixels(other.box, frame)
-    rest = (b, a) if fixes.own_pixels else (None, None)
-    difference = mean_depth(depth, a, rest[0], rows_first=fixes.rows_first) - mean_depth(
-        depth, b, rest[1], rows_first=fixes.rows_first
-    )
+    rows_first = fixes.rows_first
+    if fixes.own_pixels:
+        depths = [own_depth(depth, *pair, rows_first=rows_first) for pair in ((a, b), (b, a))]
+    else:
+        depths = [mean_depth(depth, box, rows_first=rows_first) for box in (a, b)]
+    difference = depths[0] - depths[1]
     place = depth_score(
         difference, NEARER[relation], a.iou(b), no_overlap_needed=fixes.no_overlap_needed
     )

@@ -14,7 +14,13 @@ from metrics import spatial_2d, spatial_3d
 from metrics.base import Sample
 from metrics.frames import PixelBox, first_and_last_noun, frame_of, to_pixels
 from metrics.spatial_2d import Spatial2D, complex_objects
-from metrics.spatial_3d import Spatial3D, mean_depth, official_depth_map, official_pair
+from metrics.spatial_3d import (
+    Spatial3D,
+    mean_depth,
+    official_depth_map,
+    official_pair,
+    own_depth,
+)
 
 
 @pytest.fixture(scope="module")
@@ -265,17 +271,18 @@ def depth_ramp():
 
 def test_mean_depth_is_transposed_officially_and_not_when_fixed():
     low = PixelBox(10, 80, 20, 100)
-    assert mean_depth(depth_ramp(), low, None, rows_first=True) > 0.8
-    assert mean_depth(depth_ramp(), low, None, rows_first=False) < 0.2
-    assert np.isnan(mean_depth(depth_ramp(), PixelBox(5, 5, 5.5, 9), None, rows_first=True))
+    assert mean_depth(depth_ramp(), low, rows_first=True) > 0.8
+    assert mean_depth(depth_ramp(), low, rows_first=False) < 0.2
+    assert np.isnan(mean_depth(depth_ramp(), PixelBox(5, 5, 5.5, 9), rows_first=True))
 
 
 def test_a_things_own_pixels_are_those_without_the_other():
     depth = np.zeros((10, 10), np.float32)
     depth[:, 5:] = 1
     left, right = PixelBox(0, 0, 8, 10), PixelBox(5, 0, 10, 10)
-    assert mean_depth(depth, left, right, rows_first=True) == 0
-    assert mean_depth(depth, left, left, rows_first=True) == pytest.approx(3 / 8)
+    assert own_depth(depth, left, right, rows_first=True) == 0
+    assert own_depth(depth, left, left, rows_first=True) == 1
+    assert own_depth(depth, right, left, rows_first=True) == 1
 
 
 def test_official_map_is_stretched_to_8_bits():
