@@ -39,7 +39,7 @@ def execute(args: argparse.Namespace) -> int:
     for run in runs:
         higher |= directions(run)
     board = build(frame, higher_is_better=higher)
-    page = write(frame, root, out)
+    page = write(frame, root, out, higher_is_better=higher)
     emit(
         args,
         {"leaderboard": board.to_json(), "sentence": board.sentence(), "report": str(page)},

@@ -24,7 +24,7 @@ def publish(run: Run) -> Leaderboard:
     write_atomic(run.path / "leaderboard.md", board.markdown().encode())
     write_atomic(run.path / "leaderboard.csv", board.csv().encode())
     write_json(run.path / "leaderboard.json", board.to_json())
-    write(frame, run.path, run.path / "report")
+    write(frame, run.path, run.path / "report", higher_is_better=directions(run))
     return board
 
 
