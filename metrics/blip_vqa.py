@@ -127,7 +127,12 @@ class BlipVQA:
 
     @classmethod
     def create(cls, judges: Mapping[str, Any], mode: str | None = None) -> Metric:
-        fixes = OFFICIAL if choose_mode(NAME, mode, ("official", "fixed")) == "official" else FIXED
+        official = choose_mode(NAME, mode, ("official", "fixed")) == "official"
+        return cls.with_fixes(judges, OFFICIAL if official else FIXED)
+
+    @classmethod
+    def with_fixes(cls, judges: Mapping[str, Any], fixes: Fixes) -> Metric:
+        """The metric with some defects removed."""
         parser = need(judges, "parser", NAME) if fixes.questions == "chunks" else None
         return cls(need(judges, "vqa", NAME), parser, fixes)
 
@@ -140,8 +145,9 @@ class BlipVQA:
 
     def questions(self, layout: Layout) -> list[str]:
         """The questions that a layout's images are asked."""
-        if self._parser is None:
+        if self.fixes.questions == "instances":
             return instance_questions(layout)
+        assert self._parser is not None
         return chunk_questions(self._parser.parse(layout.prompt))
 
     def score(self, samples: Sequence[Sample]) -> list[list[Score]]:

@@ -75,11 +75,6 @@ def as_person(noun: str) -> str:
     return "person" if noun in PERSONS else noun
 
 
-def first_with_label(detections: Sequence[Detection], label: str) -> int | None:
-    """Index of the first detection of a class, in the detector's order."""
-    return next((k for k, d in enumerate(detections) if d.label == label), None)
-
-
 def rename_persons(detections: Sequence[Detection]) -> list[Detection]:
     """Detections as a detector with the class ``person`` alone, and no man or girl, gives them."""
     return [Detection(as_person(d.label), d.score, d.box) for d in detections]

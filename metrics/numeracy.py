@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.types import Box, Detection, Layout, Score
+from bench.types import Detection, Layout, Score
 from metrics.base import (
     Column,
     DetectorJudge,
@@ -28,7 +28,6 @@ from metrics.base import (
 )
 from metrics.frames import CONFIDENCE, PixelBox, as_person, frame_of, rename_persons, to_pixels
 from metrics.localization import class_names
-from metrics.matching import coverage
 
 NAME = "numeracy"
 SAME = 0.9
@@ -125,16 +124,20 @@ def _official_same(a: PixelBox, b: PixelBox) -> bool:
 
 
 def official_score(labels: Sequence[str], counts: Sequence[tuple[str, int]]) -> float:
+    """The official score, 0..1, of ``labels`` without duplicates; ``counts``: (noun, number)."""
+    return count_score(labels, [(_searched(noun), number) for noun, number in counts], OFFICIAL)
+
+
+def count_score(labels: Sequence[str], counts: Sequence[tuple[str, int]], fixes: Fixes) -> float:
     """Each noun weighs the same: half for being there, half for the right number; 0..1.
 
-    ``labels`` without duplicates. A noun that no label equals takes over all that contain it, and
-    they keep that name for the nouns that follow.
+    Officially a noun that no label equals takes over all labels that contain it, and they keep that
+    name for the nouns that follow.
     """
     names = list(labels)
     score = 0.0
     for noun, number in counts:
-        noun = SYNONYMS.get(as_person(noun), as_person(noun))
-        if noun not in names:
+        if noun not in names and not fixes.exact_labels:
             names = [noun if noun in name else name for name in names]
         if noun in names:
             score += 0.5 / len(counts)
@@ -148,30 +151,6 @@ def distinct(detections: Sequence[Detection]) -> list[Detection]:
     kept: list[Detection] = []
     for d in detections:
         if not any(d.label == k.label and d.box.iou(k.box) > SAME for k in kept):
-            kept.append(d)
-    return kept
-
-
-def count_score(detections: Sequence[Detection], counts: Mapping[str, int], fixes: Fixes) -> float:
-    """The fixed form of the score, 0..1; ``counts`` by the detector's names."""
-    kept = distinct(detections)
-    if not fixes.keep_inner:
-        kept = _without_inner(kept)
-    if not fixes.exact_labels:
-        return official_score([d.label for d in kept], list(counts.items()))
-    found = Counter(d.label for d in kept)
-    there = sum(found[name] > 0 for name in counts)
-    right = sum(found[name] == number for name, number in counts.items())
-    return (0.5 * there + 0.5 * right) / len(counts)
-
-
-def _without_inner(detections: Sequence[Detection]) -> list[Detection]:
-    def inside(a: Box, b: Box) -> bool:
-        return max(coverage(a, b), coverage(b, a)) > SAME
-
-    kept: list[Detection] = []
-    for d in detections:
-        if not any(d.label == k.label and inside(d.box, k.box) for k in kept):
             kept.append(d)
     return kept
 
@@ -201,10 +180,16 @@ class Numeracy:
 
     @classmethod
     def create(cls, judges: Mapping[str, Any], mode: str | None = None) -> Metric:
+        official = choose_mode(NAME, mode, ("official", "fixed")) == "official"
+        return cls.with_fixes(judges, OFFICIAL if official else FIXED)
+
+    @classmethod
+    def with_fixes(cls, judges: Mapping[str, Any], fixes: Fixes) -> Metric:
+        """The metric with some defects removed."""
         detector = need(judges, "detector", NAME)
-        if choose_mode(NAME, mode, ("official", "fixed")) == "fixed":
-            return cls(detector, None, None, FIXED)
-        return cls(detector, need(judges, "parser", NAME), need(judges, "objects", NAME))
+        if fixes.layout_counts:
+            return cls(detector, None, None, fixes)
+        return cls(detector, need(judges, "parser", NAME), need(judges, "objects", NAME), fixes)
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -219,53 +204,53 @@ class Numeracy:
         asked = {k: plan for k, plan in enumerate(plans) if not isinstance(plan, str)}
         detections = self._detector.detect(
             [samples[k].image for k in asked],
-            [sorted({self._name(noun) for noun, _ in plan}) for plan in asked.values()],
+            [sorted({name for name, _, _ in plan}) for plan in asked.values()],
         )
         for (k, plan), found in zip(asked.items(), detections, strict=True):
             out[k] = [self._one(samples[k], plan, by_score(found, CONFIDENCE))]
         return out
 
-    def _name(self, noun: str) -> str:
-        """What the detector calls a noun of the plan."""
-        if self.fixes.layout_counts:
-            return noun
-        return self._detector.class_of(_searched(noun)) or noun
-
-    def _plan(self, layout: Layout) -> list[tuple[str, int]] | str:
-        """(name, number) of each thing to count, or why there is nothing to score."""
+    def _plan(self, layout: Layout) -> list[tuple[str, str, int]] | str:
+        """The detector's name, the name to count it under, and the number of each thing; or why
+        there is nothing to score."""
         if self.fixes.layout_counts:
             names = class_names(self._detector, layout)
-            return names if isinstance(names, str) else list(Counter(names).items())
+            if isinstance(names, str):
+                return names
+            return [(name, name, number) for name, number in Counter(names).items()]
         assert self._parser is not None and self._objects is not None
         tokens = [token.text for token in self._parser.parse(layout.prompt)]
         try:
             counts = official_counts(tokens, self._objects.pairs)
         except UnreadablePrompt as error:
             return f"the official script cannot read this prompt: {error}"
-        unknown = [n for n, _ in counts if self._detector.class_of(_searched(n)) is None]
+        known = [(self._detector.class_of(_searched(noun)), noun, n) for noun, n in counts]
+        unknown = [noun for name, noun, _ in known if name is None]
         if unknown:
             return f"the detector has no class for {', '.join(unknown)}"
-        return counts
+        return [(name, _searched(noun), n) for name, noun, n in known if name is not None]
 
     def _one(
-        self, sample: Sample, counts: list[tuple[str, int]], detections: Sequence[Detection]
+        self, sample: Sample, plan: list[tuple[str, str, int]], detections: Sequence[Detection]
     ) -> Score:
-        if self.fixes.layout_counts:
-            value = count_score(detections, dict(counts), self.fixes)
+        if not self.fixes.layout_counts:
+            # The detector's own name for a noun is put back to the one that the script looks for.
+            names = {name: searched for name, searched, _ in plan}
+            detections = [
+                Detection(names.get(d.label, d.label), d.score, d.box)
+                for d in rename_persons(detections)
+            ]
+        if self.fixes.keep_inner:
+            labels = [d.label for d in distinct(detections)]
         else:
             frame = frame_of(*sample.image.size)
-            # The detector's own name for a noun is put back to the one that the script looks for.
-            names = {self._name(noun): _searched(noun) for noun, _ in counts}
-            persons = rename_persons(detections)
-            kept = official_unique(
-                [names.get(d.label, d.label) for d in persons],
-                [to_pixels(d.box, frame) for d in persons],
-            )
-            value = official_score([label for label, _ in kept], counts)
-        found = Counter(d.label for d in detections)
-        return Score(
-            NAME, value, details={"asked": [list(c) for c in counts], "detected": dict(found)}
-        )
+            boxes = [to_pixels(d.box, frame) for d in detections]
+            kept = official_unique([d.label for d in detections], boxes)
+            labels = [label for label, _ in kept]
+        counts = [(searched, number) for _, searched, number in plan]
+        value = count_score(labels, counts, self.fixes)
+        details = {"asked": [list(c) for c in counts], "detected": dict(Counter(labels))}
+        return Score(NAME, value, details=details)
 
 
 def _searched(noun: str) -> str:

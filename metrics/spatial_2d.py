@@ -30,7 +30,6 @@ from metrics.frames import (
     PixelBox,
     as_person,
     first_and_last_noun,
-    first_with_label,
     frame_of,
     rename_persons,
     to_pixels,
@@ -84,8 +83,10 @@ class Fixes:
     """Defects of the official form, each with its switch; `True` removes it."""
 
     layout_objects: bool = False
-    """Objects and relations from the layout (all of them, and "on top of" as above) instead of
-    first and last noun and first phrase of the prompt."""
+    """Objects and relations from the layout, all of them, instead of first and last noun and first
+    phrase of the prompt."""
+    on_top_of: bool = False
+    """The prompt's "on top of" means above; the official position function does not know it."""
     best_pair: bool = False
     """The pair of detections that fits best instead of the two most confident ones."""
     near_in_both: bool = False
@@ -98,7 +99,7 @@ class Fixes:
 
 
 OFFICIAL = Fixes()
-FIXED = Fixes(True, True, True, True, True)
+FIXED = Fixes(True, True, True, True, True, True)
 
 
 def official_relation(prompt: str) -> str | None:
@@ -171,38 +172,49 @@ def official_score(
     """
     if objects is None:
         return 0.0
-    first, second = (first_with_label(detections, name) for name in objects)
-    score = sum(0.25 * detections[k].score for k in (first, second) if k is not None)
-    if first is not None and second is not None:
-        a, b = (to_pixels(detections[k].box, frame) for k in (first, second))
-        score += position_score(RELATION_OF.get(phrase or ""), a, b) / 2
-    return score if score >= FLOOR else 0.0
+    return relation_score(detections, objects, RELATION_OF.get(phrase or ""), frame, OFFICIAL)
 
 
 def relation_score(
     detections: Sequence[Detection],
     names: tuple[str, str],
-    relation: str,
+    relation: str | None,
     frame: tuple[int, int],
     fixes: Fixes,
 ) -> float:
-    """The score of one relation of a layout, 0..1: a quarter for each thing, half for the place."""
+    """The score of one relation, 0..1: a quarter for each thing, half for the place.
+
+    ``relation`` is one of ``PLANAR``; None, or any other, scores 0 for the place.
+    """
     subjects, objects = ([d for d in detections if d.label == name] for name in names)
-    if not fixes.best_pair:
-        subjects, objects = subjects[:1], objects[:1]
-    best = 0.0
-    for subject in (*subjects, None):
-        for other in (*objects, None):
-            if subject is other:
-                continue
-            there = [d for d in (subject, other) if d is not None]
-            score = sum(0.25 * (1.0 if fixes.no_confidence else d.score) for d in there)
-            if len(there) == 2:
-                a, b = (to_pixels(d.box, frame) for d in there)
-                near = fixes.near_in_both
-                score += position_score(relation, a, b, near_in_both=near) / 2
-            best = max(best, score)
+    if fixes.best_pair:
+        pairs = [
+            (a, b) for a in (*subjects, None) for b in (*objects, None) if a is not b or a is None
+        ]
+    else:  # officially one detection can be both
+        pairs = [(subjects[0] if subjects else None, objects[0] if objects else None)]
+    best = max(_pair_score(a, b, relation, frame, fixes) for a, b in pairs)
     return best if fixes.no_floor or best >= FLOOR else 0.0
+
+
+def _pair_score(
+    subject: Detection | None,
+    other: Detection | None,
+    relation: str | None,
+    frame: tuple[int, int],
+    fixes: Fixes,
+) -> float:
+    there = [d for d in (subject, other) if d is not None]
+    score = sum(0.25 * (1.0 if fixes.no_confidence else d.score) for d in there)
+    if len(there) == 2:
+        a, b = (to_pixels(d.box, frame) for d in there)
+        score += position_score(relation, a, b, near_in_both=fixes.near_in_both) / 2
+    return score
+
+
+Plan = list[tuple[str, str | None, str]]
+"""(subject, relation, object) by the detector's names; the relation is one of ``PLANAR`` or None
+for a phrase without a meaning. Empty: the complex form has no pair of objects, and scores 0."""
 
 
 class Spatial2D:
@@ -234,8 +246,13 @@ class Spatial2D:
     @classmethod
     def create(cls, judges: Mapping[str, Any], mode: str | None = None) -> Metric:
         official = choose_mode(NAME, mode, ("official", "fixed")) == "official"
-        parser = need(judges, "parser", NAME) if official else None
-        return cls(need(judges, "detector", NAME), parser, OFFICIAL if official else FIXED)
+        return cls.with_fixes(judges, OFFICIAL if official else FIXED)
+
+    @classmethod
+    def with_fixes(cls, judges: Mapping[str, Any], fixes: Fixes) -> Metric:
+        """The metric with some defects removed."""
+        parser = None if fixes.layout_objects else need(judges, "parser", NAME)
+        return cls(need(judges, "detector", NAME), parser, fixes)
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -246,66 +263,52 @@ class Spatial2D:
         return identity_of(judges, fixes=asdict(self.fixes), **settings)
 
     def score(self, samples: Sequence[Sample]) -> list[list[Score]]:
-        if self._parser is not None:
-            return self._official(samples, self._parser)
-        return self._fixed(samples)
-
-    def _official(self, samples: Sequence[Sample], parser: Parser) -> list[list[Score]]:
-        asked = [self._asked(s.layout.prompt, parser) for s in samples]
+        plans = [self._plan(s.layout) for s in samples]
+        out = [missing([NAME], p) if isinstance(p, str) else [] for p in plans]
+        asked = {k: plan for k, plan in enumerate(plans) if not isinstance(plan, str)}
         detections = self._detector.detect(
-            [s.image for s in samples],
-            [[] if isinstance(a, str) or a is None else sorted(set(a)) for a in asked],
+            [samples[k].image for k in asked],
+            [sorted({n for s, _, o in plan for n in (s, o)}) for plan in asked.values()],
         )
-        out = []
-        for sample, objects, found in zip(samples, asked, detections, strict=True):
-            if isinstance(objects, str):
-                out.append(missing([NAME], objects))
-                continue
-            phrase = official_relation(sample.layout.prompt)
-            kept = rename_persons(by_score(found, CONFIDENCE))
-            score = official_score(kept, objects, phrase, frame_of(*sample.image.size))
-            details = {"objects": objects, "relation": phrase, "detections": _plain(kept)}
-            out.append([Score(NAME, score, details=details)])
+        for (k, plan), found in zip(asked.items(), detections, strict=True):
+            out[k] = [self._one(samples[k], plan, by_score(found, CONFIDENCE))]
         return out
 
-    def _asked(self, prompt: str, parser: Parser) -> tuple[str, str] | str | None:
-        """The two objects to look for; None if the complex form finds none; or why not at all."""
-        doc = parser.parse(prompt)
-        if not self._complex and official_relation(prompt) is None:
+    def _plan(self, layout: Layout) -> Plan | str:
+        """What to look for, or why there is nothing to score."""
+        if self.fixes.layout_objects:
+            relations = planar_relations(layout)
+            if not relations:
+                return "the layout has no relation of places"
+            labels = class_names(self._detector, layout)
+            if isinstance(labels, str):
+                return labels
+            return [(labels[s], r, labels[o]) for s, r, o in relations]
+        assert self._parser is not None
+        doc, phrase = self._parser.parse(layout.prompt), official_relation(layout.prompt)
+        if not self._complex and phrase is None:
             return "the prompt has no spatial relation of the official list"
         objects = complex_objects(doc) if self._complex else first_and_last_noun(doc)
         if objects is None:
-            return None if self._complex else "spaCy finds no noun in the prompt"
-        return detector_names(self._detector, objects)
+            return [] if self._complex else "spaCy finds no noun in the prompt"
+        names = detector_names(self._detector, objects)
+        if isinstance(names, str):
+            return names
+        relation = RELATION_OF.get(phrase or "")
+        if self.fixes.on_top_of and phrase == "on top of":
+            relation = "above"
+        return [(names[0], relation, names[1])]
 
-    def _fixed(self, samples: Sequence[Sample]) -> list[list[Score]]:
-        names = [class_names(self._detector, s.layout) for s in samples]
-        detections = self._detector.detect(
-            [s.image for s in samples],
-            [sorted(set(n)) if isinstance(n, list) else [] for n in names],
-        )
-        out = []
-        for sample, labels, found in zip(samples, names, detections, strict=True):
-            relations = planar_relations(sample.layout)
-            if not relations:
-                out.append(missing([NAME], "the layout has no relation of places"))
-            elif isinstance(labels, str):
-                out.append(missing([NAME], labels))
-            else:
-                kept, frame = by_score(found, CONFIDENCE), frame_of(*sample.image.size)
-                parts = [
-                    relation_score(kept, (labels[s], labels[o]), r, frame, self.fixes)
-                    for s, r, o in relations
-                ]
-                details = {
-                    "relations": [
-                        [labels[s], r, labels[o], part]
-                        for (s, r, o), part in zip(relations, parts, strict=True)
-                    ],
-                    "detections": _plain(kept),
-                }
-                out.append([Score(NAME, fmean(parts), details=details)])
-        return out
+    def _one(self, sample: Sample, plan: Plan, detections: Sequence[Detection]) -> Score:
+        if not self.fixes.layout_objects:
+            detections = rename_persons(detections)
+        frame = frame_of(*sample.image.size)
+        parts = [relation_score(detections, (s, o), r, frame, self.fixes) for s, r, o in plan]
+        details = {
+            "relations": [[*p, v] for p, v in zip(plan, parts, strict=True)],
+            "detections": _plain(detections),
+        }
+        return Score(NAME, fmean(parts) if parts else 0.0, details=details)
 
 
 def detector_names(detector: DetectorJudge, objects: tuple[str, str]) -> tuple[str, str] | str:

@@ -57,11 +57,15 @@ class Fixes:
     """Defects of the official form, each with its switch; `True` removes it."""
 
     layout_objects: bool = False
-    """Objects and relations from the layout, exact labels, the most confident detection of each;
-    instead of first and last noun, labels that contain the noun, and the last one before both are
-    found."""
+    """Objects and relations from the layout, all of them, instead of first and last noun and first
+    phrase of the prompt."""
+    exact_labels: bool = False
+    """A label must be the noun, and the most confident one counts; officially it need only contain
+    the noun ("hot dog" is a dog), and the last one before both are found counts."""
     rows_first: bool = False
     """The depth map is indexed [y, x]; officially it is transposed."""
+    full_depth: bool = False
+    """The depth map as estimated; officially it is stretched to 8 bits and resized."""
     no_overlap_needed: bool = False
     """Two things that do not overlap can stand in front of each other; officially they score 0."""
     own_pixels: bool = False
@@ -72,7 +76,7 @@ class Fixes:
 
 
 OFFICIAL = Fixes()
-FIXED = Fixes(True, True, True, True, True)
+FIXED = Fixes(True, True, True, True, True, True, True)
 
 
 def official_relation(prompt: str) -> str | None:
@@ -152,44 +156,46 @@ def official_score(
     frame: tuple[int, int],
 ) -> float:
     """The official score of an image, 0..1; ``depth`` in the official form, detections as in 2D."""
-    pair = official_pair([d.label for d in detections], objects)
-    score = sum(0.25 * detections[k].score for k in pair if k is not None)
-    first, second = pair
-    if first is None or second is None or phrase is None:
-        return score
-    a, b = (to_pixels(detections[k].box, frame) for k in (first, second))
-    difference = mean_depth(depth, a, rows_first=False) - mean_depth(depth, b, rows_first=False)
-    nearer = phrase == "in front of"
-    return score + depth_score(difference, nearer, a.iou(b), no_overlap_needed=False) / 2
+    nearer = None if phrase is None else phrase == "in front of"
+    return relation_score(detections, objects, nearer, depth, frame, OFFICIAL)
 
 
 def relation_score(
-    subject: Detection | None,
-    other: Detection | None,
-    relation: str,
+    detections: Sequence[Detection],
+    names: tuple[str, str],
+    nearer: bool | None,
     depth: DepthMap,
+    frame: tuple[int, int],
     fixes: Fixes,
 ) -> float:
-    """The score of one relation of a layout, 0..1: a quarter for each thing, half for the place.
+    """The score of one relation, 0..1: a quarter for each thing, half for the place.
 
-    ``depth`` has any size and scale.
+    ``detections`` best first; ``nearer``: whether the subject must be nearer than the object, None
+    for no place to score; ``depth`` of any size and scale; ``frame``: (width, height) of the map.
     """
-    there = [d for d in (subject, other) if d is not None]
+    labels = [d.label for d in detections]
+    pair = exact_pair(labels, names) if fixes.exact_labels else official_pair(labels, names)
+    there = [detections[k] for k in pair if k is not None]
     score = sum(0.25 * (1.0 if fixes.no_confidence else d.score) for d in there)
-    if subject is None or other is None:
+    if len(there) < 2 or nearer is None:
         return score
-    frame = (depth.shape[1], depth.shape[0])
-    a, b = to_pixels(subject.box, frame), to_pixels(other.box, frame)
+    a, b = (to_pixels(d.box, frame) for d in there)
     rows_first = fixes.rows_first
     if fixes.own_pixels:
-        depths = [own_depth(depth, *pair, rows_first=rows_first) for pair in ((a, b), (b, a))]
+        depths = [own_depth(depth, *two, rows_first=rows_first) for two in ((a, b), (b, a))]
     else:
         depths = [mean_depth(depth, box, rows_first=rows_first) for box in (a, b)]
-    difference = depths[0] - depths[1]
     place = depth_score(
-        difference, NEARER[relation], a.iou(b), no_overlap_needed=fixes.no_overlap_needed
+        depths[0] - depths[1], nearer, a.iou(b), no_overlap_needed=fixes.no_overlap_needed
     )
     return score + place / 2
+
+
+def exact_pair(labels: Sequence[str], objects: tuple[str, str]) -> tuple[int | None, int | None]:
+    """Indices of the first detection of each object; of two alike the first two."""
+    first = next((k for k, label in enumerate(labels) if label == objects[0]), None)
+    second = next((k for k, label in enumerate(labels) if label == objects[1] and k != first), None)
+    return first, second
 
 
 class Spatial3D:
@@ -217,9 +223,13 @@ class Spatial3D:
     @classmethod
     def create(cls, judges: Mapping[str, Any], mode: str | None = None) -> Metric:
         official = choose_mode(NAME, mode, ("official", "fixed")) == "official"
-        parser = need(judges, "parser", NAME) if official else None
-        detector, depth = need(judges, "detector", NAME), need(judges, "depth", NAME)
-        return cls(detector, depth, parser, OFFICIAL if official else FIXED)
+        return cls.with_fixes(judges, OFFICIAL if official else FIXED)
+
+    @classmethod
+    def with_fixes(cls, judges: Mapping[str, Any], fixes: Fixes) -> Metric:
+        """The metric with some defects removed."""
+        parser = None if fixes.layout_objects else need(judges, "parser", NAME)
+        return cls(need(judges, "detector", NAME), need(judges, "depth", NAME), parser, fixes)
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -242,22 +252,25 @@ class Spatial3D:
 
     def _plan(self, layout: Layout) -> list[tuple[str, str, str]] | str:
         """(subject, relation, object) in the detector's names, or why there is nothing to score."""
-        if self._parser is None:
+        if self.fixes.layout_objects:
             relations = [r for r in layout.relations if r.relation in NEARER]
-            names = class_names(self._detector, layout)
             if not relations:
                 return "the layout has no relation of depth"
+            names = class_names(self._detector, layout)
             if isinstance(names, str):
                 return names
             return [(names[r.subject], r.relation, names[r.object]) for r in relations]
         phrase = official_relation(layout.prompt)
         if phrase is None:
             return "the prompt has no 3D relation of the official list"
+        assert self._parser is not None
         objects = first_and_last_noun(self._parser.parse(layout.prompt))
         if objects is None:
             return "spaCy finds no noun in the prompt"
         found = detector_names(self._detector, objects)
-        return found if isinstance(found, str) else [(found[0], phrase, found[1])]
+        if isinstance(found, str):
+            return found
+        return [(found[0], "in_front_of" if phrase == "in front of" else "behind", found[1])]
 
     def _one(
         self,
@@ -266,21 +279,16 @@ class Spatial3D:
         detections: Sequence[Detection],
         depth: DepthMap,
     ) -> Score:
-        if self._parser is not None:
-            ((subject, phrase, other),) = plan
+        if not self.fixes.layout_objects:
+            detections = rename_persons(detections)
+        if self.fixes.full_depth:
+            frame = depth.shape[1], depth.shape[0]
+        else:
             frame = frame_of(*sample.image.size)
-            value = official_score(
-                rename_persons(detections),
-                (subject, other),
-                phrase,
-                official_depth_map(depth, frame),
-                frame,
-            )
-            return Score(NAME, value, details={"relation": [subject, phrase, other]})
-        parts = []
-        for subject, relation, other in plan:
-            a = next((d for d in detections if d.label == subject), None)
-            b = next((d for d in detections if d.label == other and d is not a), None)
-            parts.append(relation_score(a, b, relation, depth, self.fixes))
+            depth = official_depth_map(depth, frame)
+        parts = [
+            relation_score(detections, (s, o), NEARER[relation], depth, frame, self.fixes)
+            for s, relation, o in plan
+        ]
         details = {"relations": [[*p, v] for p, v in zip(plan, parts, strict=True)]}
         return Score(NAME, fmean(parts), details=details)

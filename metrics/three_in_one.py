@@ -119,10 +119,15 @@ class ThreeInOne:
     @classmethod
     def create(cls, judges: Mapping[str, Any], mode: str | None = None) -> Metric:
         official = choose_mode(NAME, mode, ("official", "fixed")) == "official"
+        return cls.with_fixes(judges, OFFICIAL if official else FIXED)
+
+    @classmethod
+    def with_fixes(cls, judges: Mapping[str, Any], fixes: Fixes) -> Metric:
+        """The metric with some defects removed."""
         vqa, clip, detector, parser = (
             need(judges, role, NAME) for role in ("vqa", "clip", "detector", "parser")
         )
-        return cls(vqa, clip, detector, parser, OFFICIAL if official else FIXED)
+        return cls(vqa, clip, detector, parser, fixes)
 
     @property
     def identity(self) -> Mapping[str, Any]:

@@ -1,5 +1,7 @@
 """The official numeracy score against a second implementation, and its repairs."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from metrics.base import Sample
 from metrics.frames import PixelBox
 from metrics.numeracy import (
     FIXED,
+    OFFICIAL,
     Numeracy,
     UnreadablePrompt,
     count_score,
@@ -154,9 +157,34 @@ def test_a_broken_noun_list_names_the_line(tmp_path):
 
 
 @given(
-    st.lists(st.builds(Detection, st.sampled_from(["dog", "cat"]), st.floats(0.5, 1),
-                       st.sampled_from([Box(*b) for b in (LEFT, RIGHT, INNER)])), max_size=6),
+    st.lists(st.sampled_from(["dog", "hot dog", "cat"]), max_size=6),
     st.dictionaries(st.sampled_from(["dog", "cat"]), st.integers(1, 3), min_size=1),
-)  # fmt: skip
-def test_fixed_score_is_a_share(found, counts):
-    assert 0 <= count_score(found, counts, FIXED) <= 1
+)
+def test_fixed_score_is_a_share(labels, counts):
+    assert 0 <= count_score(labels, list(counts.items()), FIXED) <= 1
+
+
+@pytest.mark.parametrize(
+    ("switch", "found", "official", "repaired"),
+    [
+        ("layout_counts", [("dog", LEFT), ("dog", RIGHT)], None, 1.0),
+        ("exact_labels", [("dog", LEFT), ("hot dog", RIGHT)], 0.5, 0.5),
+        ("exact_labels", [("hot dog", LEFT), ("hot dog", RIGHT)], 1.0, 0.0),
+        ("keep_inner", [("dog", LEFT), ("dog", INNER)], 0.5, 1.0),
+    ],
+)
+def test_each_switch_removes_its_defect_alone(
+    make_layout, tmp_path, switch, found, official, repaired
+):
+    (tmp_path / "objects.txt").write_text("dog - dogs")
+    objects = load_judge("objects", str(tmp_path / "objects.txt"))
+    prompt = "dogs, a pair of them" if switch == "layout_counts" else "two dogs"
+    things = [("dogs", "dog", [], LEFT), ("dogs", "dog", [], RIGHT)]
+    sample = Sample(Image.new("RGB", (64, 64)), make_layout(prompt, things, category="numeracy"))
+    judges = {
+        "detector": Given(*((label, 0.9, box) for label, box in found)),
+        "parser": load_judge("parser", "en_core_web_sm"),
+        "objects": objects,
+    }
+    for fixes, expected in ((OFFICIAL, official), (replace(OFFICIAL, **{switch: True}), repaired)):
+        assert Numeracy.with_fixes(judges, fixes).score([sample])[0][0].value == expected

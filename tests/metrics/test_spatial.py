@@ -179,6 +179,11 @@ def sample(make_layout, prompt, things, relations=(), size=(100, 100)):
 
 DOG, CAT = Box(0.05, 0.3, 0.35, 0.7), Box(0.6, 0.3, 0.95, 0.7)
 SURE = [Detection("dog", 0.9, DOG), Detection("cat", 0.8, CAT)]
+STACKED = [
+    Detection("dog", 0.9, Box(0.3, 0.05, 0.7, 0.4)),
+    Detection("cat", 0.8, Box(0.3, 0.6, 0.7, 0.95)),
+]
+DECOY = Detection("dog", 0.95, Box(0.7, 0.8, 0.8, 0.9))
 THINGS = [("a dog", "dog", [], DOG.to_list()), ("a cat", "cat", [], CAT.to_list())]
 
 
@@ -221,7 +226,7 @@ def test_fixed_2d_knows_every_relation_and_needs_no_confidence(make_layout):
     assert score("right_of") == score("above") == 0.5
     assert score("left_of", SURE[:1]) == 0.25
     assert score("left_of", []) == 0
-    decoy = [Detection("dog", 0.95, Box(0.7, 0.8, 0.8, 0.9)), *SURE]
+    decoy = [DECOY, *SURE]
     assert score("left_of", decoy) == 1
     assert score("left_of", decoy, replace(spatial_2d.FIXED, best_pair=False)) < 1
     apart = [
@@ -237,6 +242,33 @@ def test_fixed_2d_without_a_relation_of_places_gives_a_reason(make_layout):
     s = sample(make_layout, "a dog behind a cat", THINGS, [Relation(0, "behind", 1)])
     (score,) = Spatial2D(Given(SURE), None, spatial_2d.FIXED).score([s])[0]
     assert score.value is None and "no relation of places" in score.reason
+
+
+ENDS = [Detection("dog", 0.9, Box(0, 0.4, 0.1, 0.5)), Detection("cat", 0.8, Box(0.9, 0.4, 1, 0.5))]
+
+
+@pytest.mark.parametrize(
+    ("switch", "prompt", "found", "official", "repaired"),
+    [
+        ("layout_objects", "a dog on the left of a cat and a dog", SURE, 0.0, 0.925),
+        ("on_top_of", "a dog on top of a cat", STACKED, 0.0, 0.925),
+        ("best_pair", "a dog on the left of a cat", [DECOY, *SURE], 0.0, 0.925),
+        ("near_in_both", "a dog near a cat", ENDS, 0.925, 0.425 + 75 / (0.9 * 479)),
+        ("no_floor", "a dog on the right of a cat", SURE, 0.0, 0.425),
+        ("no_confidence", "a dog on the left of a cat", SURE, 0.925, 1.0),
+    ],
+)
+def test_each_2d_switch_removes_its_defect_alone(
+    make_layout, parser, switch, prompt, found, official, repaired
+):
+    relation = "near" if "near" in prompt else "above" if "top" in prompt else "left_of"
+    s = sample(make_layout, prompt, THINGS, [Relation(0, relation, 1)])
+    judges = {"detector": Given(found), "parser": parser}
+    one = replace(spatial_2d.OFFICIAL, **{switch: True})
+    for fixes, expected in ((spatial_2d.OFFICIAL, official), (one, repaired)):
+        metric = Spatial2D.with_fixes(judges, fixes)
+        assert metric.score([s])[0][0].value == pytest.approx(expected, abs=1e-3)
+        assert metric.mode == ("official" if fixes == spatial_2d.OFFICIAL else "fixed")
 
 
 @pytest.mark.parametrize(
@@ -308,6 +340,56 @@ def test_3d_defect_and_its_repair_on_two_things_apart(make_layout, parser):
     s = sample(make_layout, "a dog and a cat", things)
     assert Spatial3D(judge, judge, parser).score([s])[0][0].value is None
     assert Spatial3D(judge, judge, None, spatial_3d.FIXED).score([s])[0][0].value is None
+
+
+def dog_and_cat(dog, cat):
+    return [Detection("dog", 0.9, Box(*dog)), Detection("cat", 0.8, Box(*cat))]
+
+
+APART = dog_and_cat((0.1, 0.6, 0.4, 0.95), (0.6, 0.1, 0.9, 0.45))
+LOWER = dog_and_cat((0.2, 0.35, 0.8, 0.95), (0.2, 0.2, 0.8, 0.8))
+TO_THE_RIGHT = dog_and_cat((0.35, 0.2, 0.95, 0.8), (0.2, 0.2, 0.8, 0.8))
+TO_THE_LEFT = dog_and_cat((0.2, 0.2, 0.8, 0.8), (0.38, 0.2, 0.98, 0.8))
+HOT_DOG = [APART[0], Detection("hot dog", 0.85, Box(0.5, 0.5, 0.6, 0.6)), APART[1]]
+
+
+def nearly_flat():
+    """Nearer to the bottom, by less than 8 bits can hold between the corners' 0 and 1."""
+    depth = 0.5 + depth_ramp() / 2000
+    depth[0, 0], depth[-1, -1] = 0, 1
+    return depth
+
+
+def thin_dog():
+    """A near thing that fills a third of what its box does not share, transposed as it is read."""
+    depth = np.zeros((100, 100), np.float32)
+    depth[20:26], depth[80:98] = 1, 0.5
+    return depth
+
+
+@pytest.mark.parametrize(
+    ("switch", "prompt", "found", "depth", "official", "repaired"),
+    [
+        ("layout_objects", "a dog in front of a cat and a dog", TO_THE_RIGHT, depth_ramp(),
+         0.45, 0.925),
+        ("exact_labels", "a dog in front of a cat", HOT_DOG, depth_ramp(), 0.4125, 0.425),
+        ("rows_first", "a dog in front of a cat", LOWER, depth_ramp(), 0.425, 0.925),
+        ("full_depth", "a dog in front of a cat", TO_THE_RIGHT, nearly_flat(), 0.425, 0.925),
+        ("no_overlap_needed", "a dog behind a cat", APART, depth_ramp(), 0.425, 0.925),
+        ("own_pixels", "a dog in front of a cat", TO_THE_LEFT, thin_dog(), 0.425, 0.925),
+        ("no_confidence", "a dog in front of a cat", APART, depth_ramp(), 0.425, 0.5),
+    ],
+)  # fmt: skip
+def test_each_3d_switch_removes_its_defect_alone(
+    make_layout, parser, switch, prompt, found, depth, official, repaired
+):
+    s = sample(make_layout, prompt, THINGS, [Relation(0, "in_front_of", 1)])
+    judge = Given(found, depth)
+    judges = {"detector": judge, "depth": judge, "parser": parser}
+    one = replace(spatial_3d.OFFICIAL, **{switch: True})
+    for fixes, expected in ((spatial_3d.OFFICIAL, official), (one, repaired)):
+        value = Spatial3D.with_fixes(judges, fixes).score([s])[0][0].value
+        assert value == pytest.approx(expected, abs=1e-3)
 
 
 @given(boxes(), boxes(), st.sampled_from([*spatial_2d.PLANAR, None]), st.booleans())
