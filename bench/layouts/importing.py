@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from bench.errors import BenchError, unknown_name
+from bench.layouts.depth import depth_ranks
 from bench.layouts.io import read_rows, read_text
 from bench.layouts.parse import parse
 from bench.layouts.plan import MAX_INSTANCES
@@ -59,7 +60,7 @@ def import_sketch(path: Path, id: str | None = None) -> Layout:
 
 
 def import_boxes(path: Path) -> list[Layout]:
-    """Layouts from JSON lines: ``prompt`` and ``boxes`` [{``phrase``, ``box``, ``polygon``?}].
+    """Layouts from JSON lines: ``prompt`` and ``boxes`` [{``phrase``, ``box`` or ``polygon``}].
 
     Boxes are [x0, y0, x1, y1] in 0..1, or in pixels where the row has ``width`` and ``height``.
     ``id`` and ``background`` (a phrase) are optional.
@@ -72,7 +73,9 @@ def import_boxes(path: Path) -> list[Layout]:
             regions = [
                 (
                     entry["phrase"],
-                    _scaled(entry["box"], width, height, where),
+                    _scaled(entry["box"], width, height, where)
+                    if "box" in entry or not entry.get("polygon")
+                    else None,
                     tuple((float(x) / width, float(y) / height) for x, y in entry["polygon"])
                     if entry.get("polygon")
                     else (),
@@ -217,12 +220,12 @@ def _layout(
         )
     if not instances:
         raise BenchError(f"{where}: no region; at least one is needed")
-    ordered = _by_depth(instances)
+    relations = _relations(parsed, instances)
     span = None
     if background:
         at = _find(prompt, str(background), {}, where)
         span = (at, at + len(str(background)))
-    return Layout(id, prompt, "custom", ordered, _relations(parsed, ordered), span, planner)
+    return Layout(id, prompt, "custom", _in_depth(instances, relations), relations, span, planner)
 
 
 def _find(prompt: str, phrase: str, used: dict[str, int], where: str) -> int:
@@ -270,11 +273,12 @@ def _relations(parsed: ParsedPrompt, instances: Sequence[Instance]) -> tuple[Rel
     return tuple(found)
 
 
-def _by_depth(instances: Sequence[Instance]) -> tuple[Instance, ...]:
-    """Small things before large ones: what is painted inside something else must show."""
-    order = sorted(range(len(instances)), key=lambda k: (instances[k].box.area, k))
-    rank = {k: n for n, k in enumerate(order)}
-    return tuple(replace(inst, depth=rank[k]) for k, inst in enumerate(instances))
+def _in_depth(instances: Sequence[Instance], relations: Sequence[Relation]) -> tuple[Instance, ...]:
+    """Small things before large ones (what is painted inside another must show), or as related."""
+    sizes = [inst.box.area for inst in instances]
+    links = [(r.subject, r.relation, r.object) for r in relations]
+    ranks = depth_ranks(links, sizes) or depth_ranks([], sizes) or []
+    return tuple(replace(i, depth=rank) for i, rank in zip(instances, ranks, strict=True))
 
 
 def _colors(path: Path, count: int) -> list[BoolArray]:

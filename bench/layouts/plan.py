@@ -16,6 +16,7 @@ from bench.errors import BenchError
 from bench.layouts import rules
 from bench.layouts.bands import bands
 from bench.layouts.check import faults
+from bench.layouts.depth import depth_ranks
 from bench.layouts.place import GAP, RIM, Body, Link, Vector, pack, settle
 from bench.layouts.records import ParsedInstance, ParsedPrompt, ParsedRelation
 from bench.layouts.shapes import FILL, paint
@@ -158,7 +159,7 @@ def _search(
             if bodies is None:
                 continue
             boxes = [_box(b) for b in bodies]
-            depths = _depths(boxes, links)
+            depths = depth_ranks(links, [-box.y1 for box in boxes])
             if depths is None:
                 return None
             instances = tuple(
@@ -346,26 +347,3 @@ def _box(body: Body) -> Box:
         round(min(1.0, body.x + body.w / 2), 4),
         round(min(1.0, body.y + body.h / 2), 4),
     )
-
-
-def _depths(boxes: Sequence[Box], links: Sequence[Link]) -> list[int] | None:
-    """0 for the nearest: what stands lower is nearer, unless a relation says otherwise.
-
-    None when the relations contradict each other.
-    """
-    nearer_than: dict[int, set[int]] = {k: set() for k in range(len(boxes))}
-    for s, relation, o in links:
-        if relation in ("in_front_of", "inside"):
-            nearer_than[o].add(s)
-        elif relation in rules.IN_DEPTH:
-            nearer_than[s].add(o)
-    depths = [0] * len(boxes)
-    left = set(nearer_than)
-    for rank in range(len(boxes)):
-        free = [k for k in left if not nearer_than[k] & left]
-        if not free:
-            return None
-        chosen = max(free, key=lambda k: (boxes[k].y1, -k))
-        depths[chosen] = rank
-        left.remove(chosen)
-    return depths

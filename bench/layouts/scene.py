@@ -68,7 +68,9 @@ class Scene:
         while out[0] > 0:
             earlier, later = self.mentions[out[0] - 1], self.mentions[out[0]]
             between = {w.low for w in self.words[earlier.last + 1 : later.first]}
-            if not between or not between <= {"and", ","}:
+            head = earlier.chunk.head or [earlier.last]
+            ends_a_clause = self.words[head[-1]].dep in ("pobj", "dobj")
+            if not between or not between <= {"and", ","} or ends_a_clause:
                 break
             out.insert(0, out[0] - 1)
         return out

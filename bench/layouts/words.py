@@ -152,17 +152,18 @@ _NAMES = """
     easter-egg stuffed-animal mashed-potatoes swiss-army hot-air cotton-candy square-dance
     gold-fish wind-mill orange-juice orange-tree orange-slice orange-peel paper-clip paper-towel
     silver-ware wine-glass stained-glass black-board white-board wild-flowers wild-flower
-    roller-coaster ice-cream light-bulb hula-hoop"""
+    roller-coaster ice-cream light-bulb hula-hoop sleeping-bag running-shoe running-track
+    walking-stick swimming-pool playing-card reading-lamp reading-glass racing-car riding-boot
+    climbing-frame climbing-wall skating-rink writing-desk jumping-jack knitting-needle
+    swimming-trunk"""
 NAMED_BY_ADJECTIVE = frozenset(tuple(pair.split("-")) for pair in _NAMES.split())
 """Modifier and noun that name a thing together."""
 GERUNDS = _set(
-    """dining rocking baking magnifying cutting washing sewing swimming steering watering parking
-    sleeping soldering punching bowling ironing frying fishing rolling hiking running
-    shopping drinking serving measuring mixing playing living knitting walking racing
-    changing filing chewing wedding riding cooking writing reading building shaving welding
-    boxing skating skiing vending filling tanning training cleaning ceiling paving mailing
-    jumping climbing camping wrapping clothing lighting sailing rowing loading printing
-    drying"""
+    """dining rocking baking magnifying cutting washing sewing steering watering parking soldering
+    punching bowling ironing frying fishing rolling hiking shopping drinking serving
+    measuring mixing living changing filing chewing wedding cooking building shaving welding
+    boxing skiing vending filling tanning training cleaning ceiling paving mailing camping
+    wrapping clothing lighting sailing rowing loading printing drying"""
 )
 """-ing words that belong to the name of a thing ("dining table") and are no attribute."""
 ENDING_NOUNS = _set("can set saw fly rose watch stand press drum cut bat")
