@@ -106,24 +106,37 @@ class _Draft:
 
 def _judge(drafts: Sequence[_Draft]) -> tuple[Check, ...]:
     """Test every draft; the p of all are corrected together."""
-    data: list[Clustered] = []
-    chances: list[float | None] = []
-    for draft in drafts:
-        change = draft.pairs.better * (draft.pairs.measured - draft.pairs.recorded)
-        data.append(cluster(change, draft.pairs.prompts))
-        above = cluster(change + draft.margin, draft.pairs.prompts)
-        p = float(sign_flip_p(above)[0])
-        chances.append(None if np.isnan(p) else p / 2 if above.means[0] < 0 else 1 - p / 2)
-    corrected = holm_adjusted(chances)
+    found: dict[int, tuple[Clustered, Interval | None, float | None]] = {}
+    for places in _same_pairs(drafts):
+        prompts = drafts[places[0]].pairs.prompts
+        changes = np.stack([drafts[i].pairs.change for i in places], axis=1)
+        margins = np.array([drafts[i].margin for i in places])
+        data, above = cluster(changes, prompts), cluster(changes + margins, prompts)
+        limits = intervals(data, level=1 - 2 * ALPHA)
+        twosided = sign_flip_p(above)
+        for c, i in enumerate(places):
+            p = float(twosided[c])
+            fell = above.means[c] < 0
+            chance = None if np.isnan(p) else p / 2 if fell else 1 - p / 2
+            found[i] = data.columns(np.array([c])), limits[c], chance
+    corrected = holm_adjusted([found[i][2] for i in range(len(drafts))])
     return tuple(
-        _check(draft, found, p) for draft, found, p in zip(drafts, data, corrected, strict=True)
+        _check(draft, *found[i][:2], p)
+        for i, (draft, p) in enumerate(zip(drafts, corrected, strict=True))
     )
 
 
-def _check(draft: _Draft, data: Clustered, p: float | None) -> Check:
+def _same_pairs(drafts: Sequence[_Draft]) -> list[list[int]]:
+    """Places of the drafts that have the same rows of pairs, to be resampled together."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for i, draft in enumerate(drafts):
+        groups.setdefault(tuple(draft.pairs.prompts), []).append(i)
+    return list(groups.values())
+
+
+def _check(draft: _Draft, data: Clustered, limits: Interval | None, p: float | None) -> Check:
     scored = ~np.isnan(draft.pairs.measured)
     some = bool(scored.any())
-    limits = intervals(data, level=1 - 2 * ALPHA)[0] if some else None
     prompts = int(data.prompts[0]) if some else 0
     verdict, reason, needed = _verdict(draft, data, limits, p, prompts)
     return Check(

@@ -77,6 +77,11 @@ class Pairs:
     """Why this run has no value where the record has one."""
     notes: tuple[str, ...]
 
+    @property
+    def change(self) -> Floats:
+        """(n,) below 0 is worse, whichever direction is better."""
+        return self.better * (self.measured - self.recorded)
+
 
 def pairs(entry: Mapping[str, Any], part: pd.DataFrame) -> Pairs:
     old = {(layout, seed): (prompt, value) for layout, seed, prompt, value in entry["images"]}

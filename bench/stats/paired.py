@@ -136,11 +136,13 @@ def holm_adjusted(family: Sequence[float | None]) -> list[float | None]:
 
     Holm (1979), Scandinavian Journal of Statistics 6:65-70.
     """
-    from statsmodels.stats.multitest import multipletests
-
-    tested = [p for p in family if p is not None]
-    corrected = iter(multipletests(tested, method="holm")[1] if tested else ())
-    return [None if p is None else float(next(corrected)) for p in family]
+    tested = np.array([p for p in family if p is not None], dtype=float)
+    order = np.argsort(tested, kind="stable")
+    factors = np.arange(len(tested), 0, -1)
+    corrected = np.empty(len(tested))
+    corrected[order] = np.minimum(np.maximum.accumulate(tested[order] * factors), 1.0)
+    values = iter(corrected)
+    return [None if p is None else float(next(values)) for p in family]
 
 
 def _note(prompts: int, constant: bool, equal: bool) -> str | None:

@@ -186,8 +186,8 @@ def test_false_alarms_of_the_whole_gate_stay_below_five_percent(frame_of):
     before = frame_of(prompts=12)
     old = record(before, name="main")
     rng = np.random.default_rng(5)
-    alarms = [gate(null_frames(before, rng, 0.1), old, margin=0).exit_code() for _ in range(40)]
-    assert np.mean(alarms) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 40)
+    alarms = [gate(null_frames(before, rng, 0.1), old, margin=0).exit_code() for _ in range(120)]
+    assert np.mean(alarms) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 120)
 
 
 def test_the_needed_size_is_enough_four_times_in_five(frame_of):

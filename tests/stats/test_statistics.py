@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import bootstrap, false_discovery_control, ttest_1samp
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from bench.stats import (
@@ -168,15 +169,11 @@ def comparison(p):
     return Comparison(1, 0, 1, None, p, None, 1, 0, 0, 1, 1, None, None)
 
 
-@given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=12))
-@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+@settings(max_examples=15, deadline=None)
 def test_holm_is_the_step_down_rule(ps):
-    m, running, expected = len(ps), 0.0, {}
-    for k, i in enumerate(sorted(range(m), key=lambda i: ps[i])):
-        running = max(running, min(1.0, (m - k) * ps[i]))
-        expected[i] = running
     found = holm([comparison(p) for p in ps])
-    assert [c.p_holm for c in found] == pytest.approx([expected[i] for i in range(m)])
+    assert [c.p_holm for c in found] == pytest.approx(multipletests(ps, method="holm")[1])
     fdr = false_discovery_control(ps)
     assert all(c.p_holm >= q - 1e-12 for c, q in zip(found, fdr, strict=True))
 
