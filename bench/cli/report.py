@@ -27,6 +27,7 @@ def execute(args: argparse.Namespace) -> int:
     from bench.engine.publish import directions
     from bench.errors import BenchError
     from bench.leaderboard import build
+    from bench.leaderboard.files import write_files
     from bench.report import write
     from bench.store import Run
 
@@ -40,10 +41,12 @@ def execute(args: argparse.Namespace) -> int:
         higher |= directions(run)
     board = build(frame, higher_is_better=higher)
     page = write(frame, root, out, higher_is_better=higher)
+    write_files(board, out)
     emit(
         args,
         {"leaderboard": board.to_json(), "sentence": board.sentence(), "report": str(page)},
-        f"{board.text()}\n\n{board.sentence()}\nReport: {page}",
+        f"{board.text()}\n\n{board.sentence()}\nReport: {page}\n"
+        f"Tables: {out / 'leaderboard'}.md, .csv, .json, .tex, .parquet",
     )
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,9 +39,22 @@ class MethodChoice:
 
     @classmethod
     def parse(cls, text: str, changes: Mapping[str, Mapping[str, Any]]) -> MethodChoice:
-        """``name`` or ``name@preset``, with the changes that are given for its name."""
-        name, _, preset = text.partition("@")
-        return cls(name, preset or None, dict(changes.get(name, {})))
+        """``name``, ``name@preset``, or a label with constants of its own (``ast[i2t=1.0]``).
+
+        The changes that are given for the name hold, too, where the text does not say otherwise.
+
+        >>> MethodChoice.parse("ast[i2t=1.0,windows=all]", {"ast": {"i2i": 2}}).label
+        'ast[i2i=2,i2t=1.0,windows=all]'
+        """
+        head, bracket, inside = text.removesuffix("]").partition("[")
+        name, _, preset = head.partition("@")
+        own: dict[str, Any] = {}
+        if bracket:
+            parts = re.split(r",(?=\w+=)", inside)
+            if not text.endswith("]") or not all(re.match(r"\w+=.", part) for part in parts):
+                raise BenchError(f"method {text!r} must have the form NAME[CONSTANT=VALUE,...]")
+            own = {k: _value(v) for k, _, v in (part.partition("=") for part in parts)}
+        return cls(name, preset or None, {**changes.get(name, {}), **own})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +130,14 @@ def changes_from(assignments: list[str]) -> tuple[dict[str, dict[str, Any]], dic
         owner, dot, name = path.rpartition(".")
         if not (equals and dot and owner and name):
             raise BenchError(f"--set {text!r} must have the form METHOD.NAME=VALUE")
-        try:
-            value = json.loads(value_text)
-        except ValueError:
-            value = value_text
-        by_method.setdefault(owner, {})[name] = value
+        by_method.setdefault(owner, {})[name] = _value(value_text)
     settings = by_method.pop("settings", {})
     return by_method, settings
+
+
+def _value(text: str) -> Any:
+    """JSON where it is JSON, else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

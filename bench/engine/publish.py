@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.files import write_atomic, write_json
 from bench.store import Run
 
 if TYPE_CHECKING:
@@ -16,14 +15,13 @@ if TYPE_CHECKING:
 
 
 def publish(run: Run) -> Leaderboard:
-    """Write ``leaderboard.{md,csv,json}`` and ``report/index.html`` into the run folder."""
+    """Write the leaderboard in every form and ``report/index.html`` into the run folder."""
+    from bench.leaderboard.files import write_files
     from bench.report import write
 
     frame = run.frame()
     board = leaderboard(run, frame)
-    write_atomic(run.path / "leaderboard.md", board.markdown().encode())
-    write_atomic(run.path / "leaderboard.csv", board.csv().encode())
-    write_json(run.path / "leaderboard.json", board.to_json())
+    write_files(board, run.path)
     write(frame, run.path, run.path / "report", higher_is_better=directions(run))
     return board
 

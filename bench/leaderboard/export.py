@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bench.leaderboard.published import CATEGORIES, fitting
+from bench.leaderboard.published import CATEGORIES, PUBLISHED_TITLE, fitting
 from bench.leaderboard.table import ALL, Cell, Column, Leaderboard, Row, Slice
 from bench.leaderboard.terminal import notes
 from bench.leaderboard.wording import bracket, number, probability, seconds, signed
@@ -139,14 +139,12 @@ def _cost(board: Leaderboard) -> list[str]:
 
 def _published(board: Leaderboard) -> list[str]:
     rows = [
-        [row.model, f"{row.source}{' (transcribed)' if row.transcribed else ''}"]
-        + [number(figure, 4) for figure in row.figures]
+        [row.model, row.cited, *(number(figure, 4) for figure in row.figures)]
         for row in fitting(board)
     ]
     if not rows:
         return []
-    title = "Published figures, made under protocols of their own; not ranked with the rows above:"
-    return [title, "", *grid(["model", "source"], CATEGORIES, rows)]
+    return [f"{PUBLISHED_TITLE}:", "", *grid(["model", "source"], CATEGORIES, rows)]
 
 
 def escaped(text: str) -> str:
@@ -162,7 +160,7 @@ def latex(board: Leaderboard) -> str:
         arrow = r"$\uparrow$" if column.higher_is_better else r"$\downarrow$"
         heads.append(f"{_latex_text(column.key)} {arrow}")
     lines = [
-        f"% {board.sentence()}",
+        f"% {' '.join(board.sentence().split())}",
         rf"\begin{{tabular}}{{{'l' * len(board.naming)}{'r' * len(board.leading)}}}",
         r"\toprule",
         " & ".join(heads) + r" \\",

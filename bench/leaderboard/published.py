@@ -9,6 +9,10 @@ from bench.leaderboard.table import Leaderboard
 CATEGORIES = ("color", "shape", "texture", "spatial", "3d_spatial", "numeracy", "complex")
 """Order of the figures: BLIP-VQA for the first three, then UniDet 2D, 3D, numeracy, 3-in-1."""
 
+PUBLISHED_TITLE = (
+    "Published figures, made under protocols of their own; not ranked with the rows above"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
@@ -16,28 +20,37 @@ class Published:
 
     model: str
     source: str
+    """Whose evaluation it is, and where they published it."""
     transcribed: bool
     """Copied from a third party's table, not from the source's own."""
     figures: tuple[float | None, ...]
     """In the order of ``CATEGORIES``; None where none was given."""
 
+    @property
+    def cited(self) -> str:
+        """The source as it is shown."""
+        return f"{self.source}{' (transcribed)' if self.transcribed else ''}"
+
+
+_ELLA = "ELLA, arXiv 2403.05135"
+_COMPBENCH = "T2I-CompBench++, arXiv 2307.06350"
+_TACA = "TACA, arXiv 2506.07986"
+_COGVIEW = "CogView4, model card"
 
 PUBLISHED = (
-    Published("SD1.5", "ELLA", True, (0.3750, 0.3724, 0.4159, 0.1204, None, None, None)),
-    Published(
-        "SDXL", "T2I-CompBench++", True, (0.5879, 0.4687, 0.5299, 0.2133, 0.3566, 0.4991, 0.3237)
-    ),
+    Published("SD1.5", _ELLA, True, (0.3750, 0.3724, 0.4159, 0.1204, None, None, None)),
+    Published("SDXL", _COMPBENCH, True, (0.5879, 0.4687, 0.5299, 0.2133, 0.3566, 0.4991, 0.3237)),
     Published(
         "SD3-medium",
-        "T2I-CompBench++",
+        _COMPBENCH,
         True,
         (0.8132, 0.5885, 0.7334, 0.3200, 0.4084, 0.6174, 0.3771),
     ),
-    Published("SD3.5-medium", "TACA", False, (0.7890, 0.5770, 0.7328, 0.2087, None, None, 0.4441)),
+    Published("SD3.5-medium", _TACA, False, (0.7890, 0.5770, 0.7328, 0.2087, None, None, 0.4441)),
     Published(
-        "FLUX.1-dev", "CogView4", True, (0.7572, 0.5066, 0.6300, 0.2700, 0.3992, 0.6165, 0.3628)
+        "FLUX.1-dev", _COGVIEW, True, (0.7572, 0.5066, 0.6300, 0.2700, 0.3992, 0.6165, 0.3628)
     ),
-    Published("FLUX.1-dev", "TACA", False, (0.7678, 0.5064, 0.6756, 0.2066, None, None, 0.4359)),
+    Published("FLUX.1-dev", _TACA, False, (0.7678, 0.5064, 0.6756, 0.2066, None, None, 0.4359)),
 )
 """Made with the scorers' current code, 300 prompts a category and 10 images a prompt. The two
 clusters of the last column for one model show how far protocols differ."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bench.files import write_atomic
 from bench.stats import Comparison, Interval
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class Leaderboard:
 
     def parquet(self, path: Path) -> Path:
         """One row a cell; see :meth:`frame`. Returns ``path``."""
-        self.frame().to_parquet(path, index=False)
+        write_atomic(path, self.frame().to_parquet(None, index=False))
         return path
 
     def to_json(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.leaderboard.published import CATEGORIES, PUBLISHED_TITLE, Published, fitting
 from bench.leaderboard.table import Cell, Column, Leaderboard, Row
 from bench.leaderboard.wording import bracket, number, probability, seconds, signed
 
@@ -47,6 +48,9 @@ def render(board: Leaderboard, width: int, *, color: bool = False) -> str:
     console.print(_cost(board))
     for line in notes(board):
         console.print(Text(line))
+    published = fitting(board)
+    if published:
+        console.print(_published(published))
     if board.further:
         further = ", ".join(c.key for c in board.further)
         console.print(Text(f"In the Markdown, CSV and JSON forms also: {further}"))
@@ -68,7 +72,10 @@ def notes(board: Leaderboard) -> list[str]:
         for column in board.leading:
             for reason, count in row.cell(column.key).missing.items():
                 missing.setdefault((column.key, reason), []).append(f"{count} of {name}")
-    lines += [f"no {key}: {reason} ({', '.join(who)})" for (key, reason), who in missing.items()]
+    alike: dict[tuple[str, str], list[str]] = {}
+    for (key, reason), who in missing.items():
+        alike.setdefault((reason, ", ".join(who)), []).append(key)
+    lines += [f"no {', '.join(keys)}: {reason} ({who})" for (reason, who), keys in alike.items()]
     return lines
 
 
@@ -184,4 +191,16 @@ def _cost(board: Leaderboard) -> Table:
             number(cost.passes, 0),
             number(cost.peak_memory_mb, 0),
         )
+    return table
+
+
+def _published(rows: Sequence[Published]) -> Table:
+    table = Table(title=PUBLISHED_TITLE, title_justify="left", title_style="bold")
+    table.box = box.SIMPLE_HEAD
+    table.add_column("model", overflow="fold")
+    for name in CATEGORIES:
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("source", overflow="fold")
+    for row in rows:
+        table.add_row(row.model, *(number(figure) for figure in row.figures), row.cited)
     return table

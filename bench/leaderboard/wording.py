@@ -68,7 +68,7 @@ def sentence(board: Leaderboard) -> str:
     change = signed(found.difference, digits)
     if found.interval:
         change = f"{change} {bracket(found.interval, digits)}"
-    where = f"under protocol {row.group}, " if len(board.protocols) > 1 else ""
+    where = f"Under protocol {row.group}, " if len(board.protocols) > 1 else ""
     return (
         f"{where}{row.label} {said}, the {base} {number(found.reference, digits)}: {change} "
         f"on {_size(found.prompts, found.pairs)}, {_verdict(found, column.higher_is_better)}."

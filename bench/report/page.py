@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.files import write_atomic
 from bench.leaderboard import ALL, Leaderboard, build
-from bench.leaderboard.published import CATEGORIES, fitting
+from bench.leaderboard.published import CATEGORIES, PUBLISHED_TITLE, fitting
 from bench.leaderboard.terminal import notes
 from bench.leaderboard.wording import bracket, number, probability, seconds, signed
 from bench.report.media import Media
@@ -72,8 +72,10 @@ def _render(board: Leaderboard, shown: list[dict[str, Any]], title: str) -> str:
         title=title,
         images=sum(len(sample["shots"]) for sample in shown),
         samples=len(shown),
+        methods=len({row.label for row in board.rows}),
         notes=notes(board),
         published=fitting(board),
+        published_title=PUBLISHED_TITLE,
         published_categories=CATEGORIES,
         figures={c.key: plots(board, c) for c in board.columns},
         plot_width=WIDTH,

@@ -111,22 +111,22 @@ def _curve(title: str, board: Leaderboard, column: Column, parts: Sequence[Slice
         for row in board.rows
     ]
     scale = _Scale(_extent(cell for row in found for _, cell in row), bottom, 12)
-    step = (WIDTH - left - 30) / max(1, len(parts) - 1)
+    spread = min(7.0, 48 / len(found))  # between rows, so that whiskers do not hide one another
+    start = left + 10 + spread * (len(found) - 1) / 2
+    step = (WIDTH - 8 - spread * (len(found) - 1) / 2 - start) / max(1, len(parts) - 1)
     marks, lines = [], []
     for i, row in enumerate(found):
-        shift = (i - (len(found) - 1) / 2) * 7  # so that whiskers do not hide one another
+        shift = (i - (len(found) - 1) / 2) * spread
         points = []
         for k, cell in row:
-            x = left + 14 + k * step + shift
+            x = start + k * step + shift
             name = " ".join(board.names(board.rows[i]))
             plural = "" if parts[k].name == "1" else "s"
             mark = _mark(i, cell, scale, x, f"{name}, {parts[k].name} instance{plural}", column)
             marks.append(Mark(i, x, mark.x, mark.low, mark.high, mark.tip))
             points.append(f"{x:.1f},{mark.x:.1f}")
         lines.append((i, " ".join(points)))
-    labels = tuple(
-        Label(part.name, left + 14 + k * step, height - 10) for k, part in enumerate(parts)
-    )
+    labels = tuple(Label(part.name, start + k * step, height - 10) for k, part in enumerate(parts))
     ticks = tuple(Label(text, left, y) for text, y in scale.ticks())
     return Plot(title, height, ticks, labels, tuple(marks), tuple(lines), left)
 

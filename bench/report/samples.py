@@ -54,7 +54,8 @@ class Sample:
 
 
 def samples(frame: pd.DataFrame, board: Leaderboard, run_dir: Path) -> list[Sample]:
-    """Samples in the order of the frame; of each the baseline's image first, then as ranked.
+    """Samples in the order of the frame; of each, by protocol and model, the baseline's image
+    first, then the others as ranked.
 
     Image paths are relative to ``run_dir``; one that leaves it counts as no image.
     """
@@ -87,8 +88,13 @@ def samples(frame: pd.DataFrame, board: Leaderboard, run_dir: Path) -> list[Samp
             )
             sample.shots.append(shot)
         _add_score(found[place], shot, columns[row["score"], row["mode"]], row)
+    models = {row.model: i for i, row in reversed(list(enumerate(board.rows)))}
+    place_of = {
+        i: (row.group, models[row.model], not row.is_baseline, i)
+        for i, row in enumerate(board.rows)
+    }
     for sample in found.values():
-        sample.shots.sort(key=lambda shot: (not board.rows[shot.entry].is_baseline, shot.entry))
+        sample.shots.sort(key=lambda shot: place_of[shot.entry])
     return list(found.values())
 
 

@@ -184,3 +184,21 @@ def test_workflow_files_use_the_commands_as_they_are(name, good, recorded, tmp_p
             places = {"runs/ci": str(run), "ci/baseline.json": str(recorded)}
             args = [places.get(a, a.replace("$GITHUB_STEP_SUMMARY", "summary.md")) for a in command]
             assert main(["gate", *args]) == (expected if "--against" in args else 0)
+
+
+def test_report_of_several_runs_is_written_with_every_form_of_the_table(good, tmp_path, capsys):
+    assert main(["report", str(good), str(good)]) == 2
+    assert "need --out" in capsys.readouterr().err
+    other = make_run(tmp_path / "other", prompts=8)
+    out = tmp_path / "page"
+    assert main(["report", str(good), str(other), "--out", str(out), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["group"] for row in document["leaderboard"]["rows"]] == ["A", "A", "B", "B"]
+    assert {"field": "prompts", "values": {"A": "20", "B": "8"}} in document["leaderboard"][
+        "differences"
+    ]
+    assert Path(document["report"]) == out / "index.html"
+    kinds = {path.suffix for path in out.glob("leaderboard.*")}
+    assert kinds == {".md", ".csv", ".json", ".tex", ".parquet"}
+    assert json.loads((out / "leaderboard.json").read_text()) == document["leaderboard"]
+    assert len(list((out / "media").glob("*.png"))) == 40

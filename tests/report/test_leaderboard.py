@@ -83,6 +83,8 @@ def test_coverage_counts_scored_failed_and_missing(frame):
     assert (coverage.failed, coverage.missing) == (2, 2)
     cell = row_of(build(frame[~absent]), "ast").cell("blip_vqa")
     assert cell.missing == {"out of memory": 2, "not in this run": 2}
+    every = "no instance_success, image_success, blip_vqa"
+    assert f"{every}: out of memory (2 of ast)" in build(frame).text(200)
 
 
 def test_cost_is_a_mean_over_images_not_over_scores(frame):
@@ -213,7 +215,10 @@ def test_published_figures_stand_apart_and_only_where_they_mean_the_same(frame_o
     assert len(board.to_json()["published"]) == 6
     assert board.to_json()["published"][1]["figures"]["color"] == 0.5879
     before, _, after = board.markdown().partition("Published figures")
-    assert "0.5879" in after and "SDXL" not in before
+    assert "0.5879" in after and "arXiv 2307.06350" in after and "SDXL" not in before
+    before, _, after = board.text(100).partition("Published figures")
+    assert "0.588" in after and "SDXL" not in before
+    assert max(map(len, board.text(60).splitlines())) <= 60
     assert {row.model for row in board.rows} == {"pocket-flux"}
     for text, mode in (({"suite": "pocket"}, "official"), ({"suite": "t2i-compbench"}, "fixed")):
         other = build(frame_of(protocol_text=text).assign(mode=mode))

@@ -87,6 +87,10 @@ def test_runs_in_one_page_find_their_own_images(frame_of, tmp_path):
     shots = [shot for sample in found["samples"] for shot in sample["shots"]]
     assert len(shots) == 48 and all(shot["picture"] for shot in shots)
     assert all(len(sample["shots"]) == 4 for sample in found["samples"])
+    order = [found["entries"][shot["entry"]]["name"] for shot in found["samples"][0]["shots"]]
+    models = [name.split()[0] for name in order]
+    assert models == sorted(models, key=models.index)  # a model's images stand together
+    assert [name.split()[1] for name in order] == ["baseline", "ast"] * 2
     bases = [e["base"] for e in found["entries"]]
     assert len(set(bases)) == 2  # each model is compared with its own baseline
 

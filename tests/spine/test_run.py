@@ -234,6 +234,21 @@ def test_config_checks_itself():
         changes_from(["ast.i2t"])
 
 
+def test_a_method_can_be_given_as_its_label_with_constants_of_its_own():
+    changes, _ = changes_from(["ast.i2t=4.0", "ast.i2i=2"])
+    for text, label, overrides in (
+        ("ast", "ast[i2i=2,i2t=4.0]", {"i2t": 4.0, "i2i": 2}),
+        ("ast@scaled[i2t=1.5]", "ast@scaled[i2i=2,i2t=1.5]", {"i2t": 1.5, "i2i": 2}),
+        ("my.module:M[name=a b,more=[1, 2]]", "my.module:M[more=[1, 2],name=a b]",
+         {"name": "a b", "more": [1, 2]}),
+    ):  # fmt: skip
+        choice = MethodChoice.parse(text, changes)
+        assert (choice.label, choice.overrides) == (label, overrides)
+    for text in ("ast[i2t=1", "ast[]", "ast[i2t]", "ast[=1]"):
+        with pytest.raises(BenchError, match="CONSTANT=VALUE"):
+            MethodChoice.parse(text, {})
+
+
 def test_manifest_says_what_made_the_run(undisturbed):
     manifest = json.loads((undisturbed / "manifest.json").read_text())
     assert manifest["identity"]["methods"]["ast"]["i2t"] == 5.0
