@@ -106,15 +106,15 @@ def score(
     import pandas as pd
 
     from bench.engine.environment import resolve_device
+    from bench.judges import JudgeSet
     from bench.scoring import DEFAULT_METRICS, complete, make_metrics, score_samples
     from metrics.base import Sample
 
     if len(images) != len(layouts):
         raise BenchError(f"{len(images)} images and {len(layouts)} layouts; one layout an image")
+    roles = {**POCKET_FLUX.judges, **(judges or {})}
     chosen = make_metrics(
-        metrics or DEFAULT_METRICS,
-        {**POCKET_FLUX.judges, **(judges or {})},
-        device=resolve_device(device),
+        metrics or DEFAULT_METRICS, JudgeSet(roles, device=resolve_device(device))
     )
     samples = [Sample(_rgb(i), e) for i, e in zip(images, layouts, strict=True)]
     rows = []

@@ -34,10 +34,10 @@ def examine(model: str = "pocket-flux") -> Iterator[Finding]:
         ("machine", _machine),
         ("disk", _disk),
         ("model", lambda: _model(model)),
-        ("judges", lambda: _judges(model)),
-        ("generation and scoring", lambda: _tiny_run(model)),
     ):
         yield _guarded(name, check)
+    yield from _judges(model)
+    yield _guarded("generation and scoring", lambda: _tiny_run(model))
 
 
 def _guarded(name: str, check: Callable[[], tuple[Status, str]]) -> Finding:
@@ -85,15 +85,20 @@ def _model(name: str) -> tuple[Status, str]:
     return "ok", f"{name}: weights {model_digest(spec)[:12]} from {spec.source}"
 
 
-def _judges(name: str) -> tuple[Status, str]:
-    from bench.judges import judge_digest
+def _judges(model: str) -> Iterator[Finding]:
+    """The self-tests of the model's judges on golden pictures."""
+    from bench.judges import JudgeSet
+    from bench.judges.selftest import self_test
     from bench.models import model_spec
 
-    found = [
-        f"{role} {judge} {judge_digest(judge, role)[:12]}"
-        for role, judge in model_spec(name).judges.items()
-    ]
-    return "ok", ", ".join(found)
+    try:
+        judges = JudgeSet(model_spec(model).judges)
+    except BenchError as error:
+        yield Finding("judges", "failed", str(error))
+        return
+    for found in self_test(judges):
+        status: Status = "ok" if found.ok else "failed"
+        yield Finding(f"{found.role} judge {found.judge}", status, found.text)
 
 
 def _tiny_run(name: str) -> tuple[Status, str]:

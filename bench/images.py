@@ -70,7 +70,9 @@ def take_inventory(
 
     With ``mapping``, a CSV file with the columns ``file,layout_id,seed``. Without, by file name:
     ``<layout id>_<seed>.<any suffix>``, or ``<prompt>_<number>.png`` as T2I-CompBench's own
-    scripts write it (also in a ``samples`` folder), where the number becomes the seed.
+    scripts write it (also in a ``samples`` folder), where the number becomes the seed. When the
+    numbers run on through the whole folder, so that no two prompts share one, an image's place
+    among those of its prompt (from 0) becomes the seed instead.
 
     Raises BenchError when the folder is not there, or the mapping cannot be used.
     """
@@ -100,16 +102,37 @@ def _by_name(folder: Path, layouts: Sequence[Layout]) -> tuple[tuple[Found, ...]
     by_prompt: dict[str, Layout] = {}
     for layout in layouts:
         by_prompt.setdefault(layout.prompt.strip().rstrip("."), layout)
-    found, strangers = [], []
+    found: list[Found] = []
+    numbered: list[Found] = []
+    strangers = []
     for path in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
         match = re.fullmatch(r"(.+)_(\d{1,18})", path.stem)
         name = match[1] if match else ""
-        owner = by_id.get(name) or by_prompt.get(name.strip().rstrip("."))
+        owner, asked = by_id.get(name), by_prompt.get(name.strip().rstrip("."))
         if match and owner:
             found.append(Found(path, owner, int(match[2])))
+        elif match and asked:
+            numbered.append(Found(path, asked, int(match[2])))
         else:
             strangers.append(path)
-    return tuple(found), tuple(strangers)
+    every = sorted((*found, *_from_zero(numbered)), key=lambda f: f.path)
+    return tuple(every), tuple(strangers)
+
+
+def _from_zero(files: Sequence[Found]) -> list[Found]:
+    """Files by prompt, numbered within each prompt if no two prompts share a number."""
+    owners: dict[int, set[str]] = {}
+    for item in files:
+        owners.setdefault(item.seed, set()).add(item.layout.id)
+    prompts = {item.layout.id for item in files}
+    if len(prompts) < 2 or any(len(ids) > 1 for ids in owners.values()):
+        return list(files)
+    place: dict[str, int] = {}
+    out = []
+    for item in sorted(files, key=lambda f: f.seed):
+        place[item.layout.id] = place.get(item.layout.id, -1) + 1
+        out.append(Found(item.path, item.layout, place[item.layout.id]))
+    return out
 
 
 def _mapped(folder: Path, mapping: Path, layouts: Mapping[str, Layout]) -> Iterator[Found]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench import registry
 from bench.engine.generate import progress_bar
@@ -34,24 +34,19 @@ class Scoring:
     """Images that are lost or damaged on disk."""
 
 
-def make_metrics(
-    names: Sequence[str], judges: Mapping[str, str], *, device: str = "cpu"
-) -> list[Metric]:
-    """Metrics by name (``blip_vqa``, ``blip_vqa@official``, ``module:attribute``), with judges.
+def make_metrics(names: Sequence[str], judges: Mapping[str, Any]) -> list[Metric]:
+    """Metrics by name (``blip_vqa``, ``blip_vqa@official``, ``module:attribute``).
 
-    ``judges`` gives a judge's name for each role (``vqa``, ``clip``, ``detector``); each is loaded
-    once, when it is first needed. Raises BenchError for unknown names, modes and judges.
+    ``judges`` by role (`bench.judges.JudgeSet`), shared by all: each is loaded once, when it is
+    first asked. Raises BenchError for unknown names, modes and judges.
     """
-    from bench.judges import JudgeSet
-
-    shared = JudgeSet(judges, device=device)
     made: list[Metric] = []
     for text in names:
         name, _, mode = text.partition("@")
         target = registry.resolve("metric", name)
         if not hasattr(target, "create"):
             raise BenchError(f"metric {name!r} ({target!r}) has no create(judges, mode)")
-        made.append(target.create(shared, mode or None))
+        made.append(target.create(judges, mode or None))
     labels = [(metric.name, metric.mode) for metric in made]
     for label in labels:
         if labels.count(label) > 1:
@@ -130,6 +125,32 @@ def complete(metric: Metric, result: Sequence[Score] | str) -> list[Score]:
     absent = result if isinstance(result, str) else f"{metric.name} gave no such score"
     by_name = {} if isinstance(result, str) else {score.name: score for score in result}
     return [by_name.get(name, Score(name, None, absent)) for name in metric.columns]
+
+
+CONTINUOUS = ("blip_vqa", "clip_score", "miou", "attribute_probability")
+"""Scores that hardly ever repeat exactly."""
+
+
+def alarms(run: Run) -> list[str]:
+    """What looks wrong in a run's scores as a whole.
+
+    A score that is missing on every image, or the same on all of ten images or more, is more often
+    a wrong judge than a bad model; so is a detector that finds nothing asked for in any image.
+    """
+    found = []
+    for metric, mode, score, images, known, different, highest, reason in run.query(
+        "SELECT m.name, m.mode, s.name, COUNT(*), COUNT(s.value), COUNT(DISTINCT s.value), "
+        "MAX(s.value), MIN(s.reason) FROM scores s JOIN metrics m ON m.id = s.metric "
+        "WHERE m.current GROUP BY m.id, s.name ORDER BY m.id, s.name"
+    ):
+        where = f"{score} of {metric} ({mode})"
+        if not known:
+            found.append(f"{where} is missing on all {images} images: {reason}")
+        elif score == "present" and highest == 0:
+            found.append(f"{where}: the detector found nothing asked for in {known} images")
+        elif known >= 10 and different == 1 and score in CONTINUOUS:
+            found.append(f"{where} is {highest:g} on all {known} images")
+    return found
 
 
 def _sample(run: Run, image: StoredImage) -> Sample:

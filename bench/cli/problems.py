@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bench.engine.generate import Generation
     from bench.scoring import Scoring
-    from bench.store import StoredImage
+    from bench.store import Run, StoredImage
 
 MOST_LINES = 20
+
+
+def say_lines(lines: Iterable[str], rest: str = "the report lists all") -> None:
+    """Print lines on standard error, at most `MOST_LINES`, and where the others are."""
+    held = list(lines)
+    for line in held[:MOST_LINES]:
+        print(line, file=sys.stderr)
+    if len(held) > MOST_LINES:
+        print(f"... and {len(held) - MOST_LINES} more; {rest}", file=sys.stderr)
 
 
 def say_problems(scoring: Scoring, generation: Generation | None = None) -> int:
@@ -20,10 +30,7 @@ def say_problems(scoring: Scoring, generation: Generation | None = None) -> int:
         lines += [f"failed image: {_name(i)}: {why}" for i, why in generation.failed]
     lines += [f"failed score: {_name(i)}: {why}" for _, i, why in scoring.errors]
     lines += [why for _, why in scoring.unreadable]
-    for line in lines[:MOST_LINES]:
-        print(line, file=sys.stderr)
-    if len(lines) > MOST_LINES:
-        print(f"... and {len(lines) - MOST_LINES} more; the report lists all", file=sys.stderr)
+    say_lines(lines)
     if generation is not None and generation.drifted:
         print(
             f"warning: {len(generation.drifted)} kept images came out different when their batch "
@@ -31,6 +38,17 @@ def say_problems(scoring: Scoring, generation: Generation | None = None) -> int:
             file=sys.stderr,
         )
     return len(lines)
+
+
+def say_alarms(run: Run) -> list[str]:
+    """Say what looks wrong in the run's scores as a whole; returns it."""
+    from bench.scoring import alarms
+
+    found = alarms(run)
+    for text in found:
+        print(f"alarm: {text}; is the judge the right one? ('python -m bench doctor')",
+              file=sys.stderr)  # fmt: skip
+    return found
 
 
 def _name(image: StoredImage) -> str:

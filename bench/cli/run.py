@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.cli.options import add_scoring, integers, judges
 from bench.cli.output import add_json, emit
-from bench.cli.problems import say_problems
+from bench.cli.problems import say_alarms, say_problems
 from bench.engine.config import FIRST_SEED, MethodChoice, RunConfig, changes_from
 from bench.errors import BenchError
 
@@ -24,7 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME[@PRESET]",
-        help="method beside the baseline, or module:Class; repeatable (default: ast)",
+        help="method beside the baseline, or module:Class; repeatable, also with other constants "
+        "like 'ast[i2t=4.0]' (default: ast)",
     )
     parser.add_argument(
         "--set",
@@ -97,6 +98,7 @@ def execute(args: argparse.Namespace, config: RunConfig | None = None) -> int:
     board = publish(outcome.run)
     found = files(outcome.run.path)
     problems = say_problems(outcome.scoring, outcome.generation)
+    alarms = say_alarms(outcome.run)
     emit(
         args,
         {
@@ -107,6 +109,7 @@ def execute(args: argparse.Namespace, config: RunConfig | None = None) -> int:
                 "kept": outcome.generation.kept,
                 "failed": len(outcome.generation.failed),
             },
+            "alarms": alarms,
             "files": found,
         },
         f"\n{board.text()}\n\n{board.sentence()}\n"

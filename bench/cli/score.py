@@ -10,31 +10,44 @@ from typing import TYPE_CHECKING, Any
 
 from bench.cli.options import add_scoring, judges
 from bench.cli.output import add_json, emit
-from bench.cli.problems import say_problems
+from bench.cli.problems import say_alarms, say_lines, say_problems
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.store import Run
+    from bench.suites import Suite
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Score a run folder with (more) metrics, or score images that were made elsewhere: "
-        "'score --images DIR --layouts FILE --method NAME --out RUN'. Files are found by name, "
-        "<layout id>_<seed>.png, or <prompt>_<number>.png as T2I-CompBench writes them."
+        "'score --images DIR --layouts FILE --method NAME'. Files are found by name, "
+        "<layout id>_<seed>.png, or <prompt>_<number>.png as T2I-CompBench writes them. The same "
+        "command again takes up what is new and scores only that."
     )
     parser.add_argument("run", type=Path, nargs="?", metavar="RUN", help="run folder")
     parser.add_argument("--images", type=Path, metavar="DIR", help="folder of images")
-    parser.add_argument("--layouts", type=Path, metavar="FILE", help="their layouts, JSONL")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--layouts", type=Path, metavar="FILE", help="their layouts, JSONL")
+    source.add_argument("--suite", help="or the suite that they were made for (list suites)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder with the suite's files")
+    parser.add_argument(
+        "--category", action="append", default=[], help="only this category; repeatable"
+    )
     parser.add_argument(
         "--mapping", type=Path, metavar="CSV", help="columns file,layout_id,seed, in place of names"
     )
     parser.add_argument(
         "--model", default="unknown", help="what made them; a known model's judges are the default"
     )
-    parser.add_argument("--method", default="images", help="their row in the leaderboard")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="run folder for the images, new or existing"
+        "--method", help="their row in the leaderboard (default: the name of their folder)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="run folder for the images, new or existing (default: runs/<layouts>-<digest>)",
     )
     add_scoring(parser)
     add_json(parser)
@@ -56,41 +69,48 @@ def _score_again(args: argparse.Namespace) -> int:
 
 
 def _score_images(args: argparse.Namespace) -> int:
-    if args.layouts is None or args.out is None:
-        raise BenchError("--images needs --layouts FILE and --out DIR")
-    for name in (args.model, args.method):
+    method = args.method or _name_of(args.images)
+    for name in (args.model, method):
         if not re.fullmatch(r"[\w.@=+\[\],-]{1,80}", name):
             raise BenchError(f"name {name!r} may hold letters, digits and . _ - @ = + only")
     from bench import registry
     from bench.engine.adopt import adopt, imported_manifest
     from bench.engine.environment import environment, resolve_device
+    from bench.engine.run import RUNS
     from bench.images import take_inventory
-    from bench.layouts.io import read_layouts
     from bench.models import OPEN_JUDGES, model_spec
     from bench.store import Run, lock
 
-    layouts = read_layouts(args.layouts)
-    inventory = take_inventory(args.images, layouts, args.mapping)
+    suite = _suite(args)
+    inventory = take_inventory(args.images, suite.layouts, args.mapping)
     if not inventory.found:
         raise BenchError(
-            f"no file in {args.images} belongs to a layout of {args.layouts}; files are named "
-            "<layout id>_<seed>.png, or give --mapping CSV"
+            f"no file in {args.images} belongs to a layout of {suite.name}; files are named "
+            "<layout id>_<seed>.png or <prompt>_<number>.png, or give --mapping CSV"
         )
     known = args.model in registry.entries("model")
     default = model_spec(args.model).judges if known else OPEN_JUDGES
-    with lock(args.out):
-        if (args.out / "manifest.json").exists():
-            run = Run.open(args.out)
+    out = args.out or RUNS / f"{suite.name}-images-{suite.digest[:8]}"
+    with lock(out):
+        if (out / "manifest.json").exists():
+            run = Run.open(out)
             run.check()
         else:
             where = environment(resolve_device(args.device))
-            manifest = imported_manifest(layouts, args.layouts.stem, args.model, default, where)
-            run = Run.create(args.out, manifest, [])
-        adoption = adopt(run, inventory, model=args.model, method=args.method)
-        for path in inventory.strangers:
-            print(f"ignored: {path} belongs to no layout", file=sys.stderr)
-        for job, why in adoption.failed:
-            print(f"failed image: {job.layout.id}, seed {job.seed}: {why}", file=sys.stderr)
+            run = Run.create(out, imported_manifest(suite, args.model, default, where), [])
+        adoption = adopt(run, inventory, model=args.model, method=method)
+        say_lines(
+            [f"ignored: {path} belongs to no layout" for path in inventory.strangers],
+            rest="--json lists all",
+        )
+        say_lines(
+            f"failed image: {job.layout.id}, seed {job.seed}: {why}" for job, why in adoption.failed
+        )
+        print(
+            f"{adoption.adopted} images taken up, {adoption.kept} there already, "
+            f"{len(adoption.failed)} failed, {len(inventory.strangers)} files ignored",
+            file=sys.stderr,
+        )
         document = {
             "adopted": adoption.adopted,
             "kept": adoption.kept,
@@ -103,17 +123,40 @@ def _score_images(args: argparse.Namespace) -> int:
         return _score(args, run, adopted=document)
 
 
+def _name_of(folder: Path) -> str:
+    """What a folder of images is called; of T2I-CompBench's ``samples`` what holds it."""
+    path = folder.resolve()
+    name = path.parent.name if path.name == "samples" else path.name
+    return re.sub(r"[^\w.@=+-]+", "-", name)[:80] or "images"
+
+
+def _suite(args: argparse.Namespace) -> Suite:
+    """What the images were made for; BenchError when nothing says it."""
+    from bench.suites import layouts_suite, load_suite
+
+    if args.suite is not None:
+        return load_suite(args.suite, data=args.data, categories=args.category)
+    if args.layouts is None:
+        raise BenchError("--images needs --layouts FILE, or the --suite that they were made for")
+    if args.data is not None:
+        raise BenchError("--layouts FILE has its prompts in it; leave --data away")
+    return layouts_suite(args.layouts).select(args.category)
+
+
 def _score(args: argparse.Namespace, run: Run, adopted: dict[str, Any] | None) -> int:
     from bench.engine.environment import resolve_device
     from bench.engine.publish import files, publish
+    from bench.judges import JudgeSet
+    from bench.judges.selftest import ensure_sound
     from bench.scoring import DEFAULT_METRICS, make_metrics, score_run
 
     roles = {**run.manifest["model"]["judges"], **judges(args.judge)}
-    metrics = make_metrics(
-        args.metrics or DEFAULT_METRICS, roles, device=resolve_device(args.device)
-    )
+    chosen = JudgeSet(roles, device=resolve_device(args.device))
+    metrics = make_metrics(args.metrics or DEFAULT_METRICS, chosen)
+    ensure_sound(chosen)
     scoring = score_run(run, metrics)
     problems = say_problems(scoring)
+    alarms = say_alarms(run)
     board = publish(run)
     found = files(run.path)
     emit(
@@ -122,6 +165,7 @@ def _score(args: argparse.Namespace, run: Run, adopted: dict[str, Any] | None) -
             "leaderboard": board.to_json(),
             "sentence": board.sentence(),
             "scored": scoring.scored,
+            "alarms": alarms,
             **({"images": adopted} if adopted is not None else {}),
             "files": found,
         },

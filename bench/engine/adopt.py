@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.engine.generate import progress_bar
 from bench.errors import BenchError
-from bench.identity import digest, file_digest
+from bench.identity import file_digest
 from bench.images import Inventory, read_image
 from bench.store import IMPORTED, PlannedJob, Run, encode_png
-from bench.types import GenerationRecord, GenerationSettings, Job, Layout
+from bench.suites import Suite
+from bench.types import GenerationRecord, GenerationSettings, Job
 
 ORIGIN = "imported"
 """Stands where a generated image has its model's digest."""
@@ -31,18 +32,18 @@ class Adoption:
 
 
 def imported_manifest(
-    layouts: Sequence[Layout],
-    name: str,
-    model: str,
-    judges: Mapping[str, str],
-    where: Mapping[str, Any],
+    suite: Suite, model: str, judges: Mapping[str, str], where: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The manifest of a run that holds nothing but other people's images."""
-    suite = digest([[layout.id, layout.digest] for layout in layouts])
     return {
-        "identity": {"layouts": suite},
+        "identity": {"layouts": suite.digest},
         "model": {"name": model, "judges": dict(judges)},
-        "suite": {"name": name, "digest": suite, "prompts": len(layouts), "left_out": []},
+        "suite": {
+            "name": suite.name,
+            "digest": suite.digest,
+            "prompts": len(suite.layouts),
+            "left_out": [],
+        },
         "environment": dict(where),
     }
 

@@ -36,10 +36,12 @@ class Outcome:
 def run(config: RunConfig) -> Outcome:
     """Do a run, or what is missing of it when its folder is there already.
 
-    Raises BenchError for everything in the configuration that does not exist or does not fit,
-    before the first image is made.
+    Raises BenchError for everything in the configuration that does not exist or does not fit, and
+    for a judge that fails its self-test, before the first image is made.
     """
     from bench.backends import load_backend, model_digest
+    from bench.judges import JudgeSet
+    from bench.judges.selftest import ensure_sound
     from bench.scoring import DEFAULT_METRICS, make_metrics, score_run
 
     spec = resolve_spec(config)
@@ -55,8 +57,10 @@ def run(config: RunConfig) -> Outcome:
         model_digest=model_digest(spec),
         device=device,
     )
-    metrics = make_metrics(config.metrics or DEFAULT_METRICS, spec.judges, device=device)
+    judges = JudgeSet(spec.judges, device=device)
+    metrics = make_metrics(config.metrics or DEFAULT_METRICS, judges)
     path = config.out or RUNS / plan.default_name
+    ensure_sound(judges)
     with lock(path):
         record = create_or_continue(path, plan, environment(device))
         announce(plan, path)

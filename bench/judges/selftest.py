@@ -1,22 +1,24 @@
 """Start-up tests of judges on golden pictures: does this checkpoint answer at all, and rightly?
 
 The pictures are drawn by the pocket world, one thing each, so that any judge of the kind must get
-most of them right. For the shipped judges the answers themselves are recorded, too (golden.json);
-a library or a machine that changes them is noticed.
+most of them right. For the shipped judges their weights' digest and the answers themselves are
+recorded, too (golden.json): other weights, or a library that changes them, are noticed.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.errors import describe
-from bench.judges.specs import JudgeSet
+from bench.errors import BenchError, describe
+from bench.files import write_json
+from bench.judges.specs import ROLES, JudgeSet
 
 GOLDEN_FILE = Path(__file__).with_name("golden.json")
 """Judge name to digest and answers, written by `record`."""
@@ -39,6 +41,7 @@ SHARE = 0.6
 class Finding:
     """One thing that was tested."""
 
+    role: str
     judge: str
     ok: bool
     text: str
@@ -61,18 +64,45 @@ def golden_pictures() -> tuple[Golden, ...]:
     from PIL import Image
 
     from bench.pocket.world import Scene, SceneInstance, render
+    from bench.pocket.world.sprites import aspects
 
     made = []
     for noun, color in THINGS:
-        box = (0.2, 0.2, 0.8, 0.8)
+        aspect = aspects()[noun]  # squashed, even a good detector takes a bus for something else
+        w, h = 0.3 * min(1.0, aspect), 0.3 / max(1.0, aspect)
+        box = (0.5 - w, 0.5 - h, 0.5 + w, 0.5 + h)
         thing = SceneInstance(noun, color, None, box, False, 0)
         scene = Scene((thing,), (), None, None, (), f"a {color} {noun}", "single")
         made.append(Golden(Image.fromarray(render(scene)), noun, color, box))
     return tuple(made)
 
 
-def self_test(judges: JudgeSet) -> Iterator[Finding]:
-    """Test every judge that has a name or was given, one finding or more each; never raises."""
+def ensure_sound(judges: JudgeSet) -> None:
+    """Self-test the judges that have been asked for, said on standard error.
+
+    Raises BenchError when one of them fails: its scores would be wrong, and not one by one.
+    """
+    failed = []
+    for finding in self_test(judges, tuple(judges.made)):
+        print(
+            f"judge {finding.judge}: {'ok, ' if finding.ok else 'FAILED, '}{finding.text}",
+            file=sys.stderr,
+        )
+        if not finding.ok:
+            failed.append(finding)
+    if failed:
+        first = failed[0]
+        raise BenchError(
+            f"{first.role} judge {first.judge} fails its self-test: {first.text}; nothing was "
+            f"scored. Name another one with --judge {first.role}=NAME"
+        )
+
+
+def self_test(judges: JudgeSet, roles: tuple[str, ...] = ROLES) -> Iterator[Finding]:
+    """Test the judges of some roles, one finding or more each; never raises.
+
+    Roles without a judge, and those that are not models, are passed over.
+    """
     tests: Mapping[str, Callable[[Any], Iterator[tuple[bool, str]]]] = {
         "vqa": check_vqa,
         "clip": check_clip,
@@ -81,16 +111,17 @@ def self_test(judges: JudgeSet) -> Iterator[Finding]:
         "depth": check_depth,
     }
     for role, test in tests.items():
-        if role not in judges:
+        if role not in judges or role not in roles:
             continue
+        name = judges.names.get(role, role)
         try:
             judge = judges[role]
-            name = str(judge.identity.get("name", role))
+            name = str(judge.identity.get("name", name))
             for ok, text in test(judge):
-                yield Finding(name, ok, text)
-            yield from _recorded(role, judge, name)
+                yield Finding(role, name, ok, text)
+            yield from (Finding(role, name, ok, text) for ok, text in _recorded(role, judge, name))
         except Exception as error:  # a broken checkpoint can raise anything; it is the finding
-            yield Finding(role, False, describe(error))
+            yield Finding(role, name, False, describe(error))
 
 
 def check_vqa(judge: Any) -> Iterator[tuple[bool, str]]:
@@ -182,32 +213,51 @@ def check_depth(judge: Any) -> Iterator[tuple[bool, str]]:
     yield True, f"{len(pictures)} depth maps with depth in them"
 
 
+RECORDED = ("vqa", "clip", "detector")
+"""Roles whose answers to the golden pictures are recorded."""
+
+
 def record(judges: JudgeSet, path: Path = GOLDEN_FILE) -> None:
-    """Write down what judges answer now, for later tests of the same weights."""
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    for role in ("vqa", "clip", "detector"):
+    """Write down what judges answer now, for later tests of the same weights.
+
+    The judges of other names keep their records.
+    """
+    known = _known(path)
+    for role in RECORDED:
         if role in judges:
             identity = judges[role].identity
             values = [round(v, 5) for v in _answers(role, judges[role])]
             known[identity["name"]] = {"digest": identity["digest"], "values": values}
-    path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    write_json(path, known)
 
 
-def _recorded(role: str, judge: Any, name: str) -> Iterator[Finding]:
-    if not GOLDEN_FILE.exists() or role not in ("vqa", "clip", "detector"):
+def _known(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def _recorded(role: str, judge: Any, name: str) -> Iterator[tuple[bool, str]]:
+    """A shipped judge against its record."""
+    known = _known(GOLDEN_FILE).get(name)
+    if known is None or role not in RECORDED:
         return
-    known = json.loads(GOLDEN_FILE.read_text(encoding="utf-8")).get(name)
-    if known is None or known["digest"] != judge.identity.get("digest"):
+    digest = str(judge.identity.get("digest"))
+    if known["digest"] != digest:
+        yield (
+            False,
+            f"its weights ({digest[:12]}) are not those that are shipped under this name "
+            f"({known['digest'][:12]}): wrong checkpoint; install the package again, or record "
+            "newly trained ones with 'python -m bench doctor --record-judges'",
+        )
         return
     values = _answers(role, judge)
     if len(values) != len(known["values"]):
-        yield Finding(name, False, "it finds another number of things than when it was shipped")
+        yield False, "it finds another number of things than when it was shipped"
         return
     worst = max(abs(a - b) for a, b in zip(values, known["values"], strict=True))
     text = f"answers differ from the recorded ones by at most {worst:.4f}"
     if worst > TOLERANCE:
         text += f" (allowed {TOLERANCE}); scores here do not compare with others'"
-    yield Finding(name, worst <= TOLERANCE, text)
+    yield worst <= TOLERANCE, text
 
 
 def _answers(role: str, judge: Any) -> list[float]:
@@ -227,31 +277,3 @@ def _other(golden: Golden) -> str:
     """The colour of the next golden picture."""
     colors = [color for _, color in THINGS]
     return colors[(colors.index(golden.color) + 1) % len(colors)]
-
-
-def run_alarms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What looks wrong in a run's scores: ``rows`` with metric, mode, score, value, reason.
-
-    A score that is 0 or missing on every image, or the same on all of ten images or more, is
-    more often a wrong judge than a bad model.
-    """
-    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault((row["metric"], row["mode"], row["score"]), []).append(row)
-    alarms = []
-    for (metric, mode, score), members in groups.items():
-        where = f"{score} of {metric} ({mode})"
-        values = [r["value"] for r in members if r["value"] is not None]
-        values = [v for v in values if not math.isnan(v)]
-        if not values:
-            reasons = sorted({str(r["reason"]) for r in members})
-            alarms.append(f"{where} is missing on all {len(members)} images: {reasons[0]}")
-        elif score == "present" and not any(values):
-            alarms.append(f"{where}: the detector found nothing asked for in {len(values)} images")
-        elif len(values) >= 10 and score in CONTINUOUS and len(set(values)) == 1:
-            alarms.append(f"{where} is {values[0]:g} on all {len(values)} images")
-    return alarms
-
-
-CONTINUOUS = ("blip_vqa", "clip_score", "miou", "attribute_probability")
-"""Scores that hardly ever repeat exactly."""

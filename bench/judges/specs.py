@@ -271,21 +271,22 @@ class JudgeSet(Mapping[str, Any]):
         for role in (*names, *self.made):
             if role not in ROLES:
                 raise unknown_name("judge role", role, ROLES)
-        self._names: Mapping[str, str] = {**DEFAULTS, **names}
+        self.names: Mapping[str, str] = {**DEFAULTS, **names}
+        """Judge's name (or path) by role."""
         self._device = device
 
     def __getitem__(self, role: str) -> Any:
         if role not in self.made:
-            if role not in self._names:
+            if role not in self.names:
                 raise KeyError(role)
-            self.made[role] = load_judge(role, self._names[role], device=self._device)
+            self.made[role] = load_judge(role, self.names[role], device=self._device)
         return self.made[role]
 
     def __contains__(self, role: object) -> bool:
-        return role in self._names or role in self.made  # Mapping's own would make the judge
+        return role in self.names or role in self.made  # Mapping's own would make the judge
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._names, **self.made})
+        return iter({**self.names, **self.made})
 
     def __len__(self) -> int:
-        return len({**self._names, **self.made})
+        return len({**self.names, **self.made})

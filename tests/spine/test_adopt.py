@@ -53,6 +53,15 @@ def test_folder_as_t2i_compbench_writes_it(folder, layouts):
     assert [e.id for e in found.without_image] == ["one"]
 
 
+def test_numbers_that_run_through_the_whole_folder_start_anew_with_each_prompt(folder, layouts):
+    for number, layout in enumerate([layouts[0], layouts[0], layouts[1], layouts[1]]):
+        noise().save(folder / f"{layout.prompt}_{number:06d}.png")
+    found = {int(f.path.stem[-6:]): f for f in take_inventory(folder, layouts).found}
+    assert [(found[k].layout.id, found[k].seed) for k in range(4)] == [
+        ("one", 0), ("one", 1), ("two_2", 0), ("two_2", 1),
+    ]  # fmt: skip
+
+
 def test_mapping_file(folder, layouts, tmp_path):
     mapping = tmp_path / "map.csv"
     mapping.write_text("file,layout_id,seed\na b.png,one,1\nsub/c.png,two_2,2\n")
