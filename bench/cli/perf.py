@@ -1,4 +1,4 @@
-"""``perf``: time attention and generation, side by side."""
+"""``perf``: time attention, generation and scoring, side by side."""
 
 from __future__ import annotations
 
@@ -22,12 +22,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     generate.add_argument("--model", default="pocket-flux", help="name, or a diffusers folder")
     generate.add_argument("--images", type=int, default=8, metavar="N", help="in one batch")
     generate.add_argument("--steps", type=int, help="denoising steps (default: the model's)")
-    for one in (attention, generate):
-        one.add_argument("--repeats", type=int, default=3, metavar="N", help="the best counts")
+    score = what.add_parser(
+        "score",
+        help="BLIP-VQA against the official procedure, and images a second of every metric",
+    )
+    score.add_argument("--images", type=int, default=4, metavar="N", help="at BLIP's real size")
+    score.add_argument(
+        "--scenes", type=int, default=240, metavar="N", help="pocket scenes for every metric"
+    )
+    for one, repeats in ((attention, 3), (generate, 3), (score, 1)):
+        one.add_argument(
+            "--repeats", type=int, default=repeats, metavar="N", help="the best counts"
+        )
         add_json(one)
 
 
 def execute(args: argparse.Namespace) -> int:
+    if args.what == "score":
+        from bench.perf_score import run_score, score_text
+
+        result = run_score(images=args.images, repeats=args.repeats, scenes=args.scenes)
+        emit(args, result, score_text(result))
+        return 0
     from bench.perf import run_attention, run_generate
 
     if args.what == "attention":
