@@ -38,11 +38,12 @@ def run_frame(run: Run, *, details: bool = True) -> pandas.DataFrame:
     import pandas as pd
 
     metrics = run.query(
-        "SELECT id, name, mode, columns, digest FROM metrics WHERE current ORDER BY name, mode"
+        "SELECT id, name, mode, columns, digest, identity FROM metrics WHERE current "
+        "ORDER BY name, mode"
     )
     cells = [
         (metric, name, mode, column)
-        for metric, name, mode, columns, _ in metrics
+        for metric, name, mode, columns, _, _ in metrics
         for column in json.loads(columns)
     ]
     images, jobs = _jobs(run, metrics)
@@ -153,7 +154,12 @@ def _protocols(
         "prompts": manifest["suite"]["prompts"],
         "device": manifest["environment"]["device"],
         "libraries": manifest["environment"]["libraries"],
-        "metrics": {f"{name} ({mode})": key[:12] for _, name, mode, _, key in metrics},
+        "metrics": {f"{name} ({mode})": key[:12] for _, name, mode, _, key, _ in metrics},
+        # The official spatial scores were made with UniDet: a row names its own detector.
+        "judges": {
+            f"{name} ({mode})": _judge_names(json.loads(identity))
+            for _, name, mode, _, _, identity in metrics
+        },
     }
     seeds: dict[tuple[str, str], set[int]] = {}
     owners = list(zip(raw["model"], raw["method_label"], strict=True))
@@ -169,3 +175,15 @@ def _protocols(
             made[key] = shared | own
         protocols.append(made[key])
     return protocols
+
+
+def _judge_names(identity: Mapping[str, Any]) -> dict[str, str]:
+    """The judges of a metric's identity, by role."""
+    judges = identity.get("judges")
+    if not isinstance(judges, Mapping):
+        return {}
+    return {
+        str(role): str(judge["name"])
+        for role, judge in judges.items()
+        if isinstance(judge, Mapping) and "name" in judge
+    }

@@ -16,7 +16,8 @@ from bench.types import Score
 if TYPE_CHECKING:
     from metrics.base import Metric, Sample
 
-DEFAULT_METRICS = ("blip_vqa", "clip_score", "localization")
+DEFAULT_METRICS = ("blip_vqa@official", "blip_vqa@fixed", "clip_score", "localization")
+"""Both modes where they differ: the second one costs little, answers are remembered."""
 
 BATCH = 32
 """Images given to a metric at once; also the most work that a kill can lose."""

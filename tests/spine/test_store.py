@@ -154,6 +154,13 @@ def test_frame_has_a_row_for_every_job_and_score_with_reasons(run, jobs):
     assert frame["details"].map(type).eq(dict).all()
 
 
+def test_protocol_names_the_judges_of_every_metric(run):
+    identity = {"judges": {"detector": {"name": "yolo11x", "digest": "d"}}, "confidence": 0.5}
+    run.use_metric("spatial_2d", "official", identity, {"spatial_2d": {}})
+    text = run.frame()["protocol_text"].iloc[0]
+    assert text["judges"]["spatial_2d (official)"] == {"detector": "yolo11x"}
+
+
 def test_frame_shows_the_identity_that_was_used_last(run):
     image = run.images()[0]
     save(run, image)
