@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("bench.cli.report", "write the HTML report of one run or several"),
     "compare": ("bench.cli.compare", "what differs between two runs, paired"),
     "gate": ("bench.cli.gate", "pass or fail a run against a recorded baseline, for CI"),
+    "gate-rates": ("bench.cli.gate_rates", "measure false alarms and detections of the gate"),
     "list": ("bench.cli.listing", "list models, methods, metrics or suites"),
     "doctor": ("bench.cli.doctor", "check versions, weights and a tiny run on this machine"),
     "layouts": ("bench.cli.layouts", "build, check, render, import and diff sketch layouts"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,8 +49,11 @@ def gate(
     stays above minus the margin. Otherwise the run is too small to tell.
 
     Images are paired by layout and seed; where the seeds differ, layouts are paired by their mean
-    over seeds. An image that the record has a score for and this run has none for (it failed, or
-    was not scored) fails the gate: a broken method must not look better for its failures.
+    over seeds. An image that the record has a score for and this run failed to give one (it was
+    not generated, or not scored) fails the gate: a broken method must not look better for its
+    failures. A score that a metric does not define for every image (the IoU of things that were
+    found, when none was) is compared where both have it, and the share of images that have it is
+    one more check.
     ``scores`` names the scores to check (by default the leaderboard's leading ones); ``margins``
     gives single scores another margin than ``margin``.
     """
@@ -87,6 +90,12 @@ def gate(
             notes += [f"{row['label']}, {key}: {note}" for note in found.notes]
             allowed = (margins or {}).get(key, margin)
             drafts.append(_Draft(row["model"], row["label"], key, allowed, found))
+            if found.defined:
+                share = replace(
+                    found, recorded=found.defined[0], measured=found.defined[1], better=1
+                )
+                name = f"{key}: images with a value"
+                drafts.append(_Draft(row["model"], row["label"], name, allowed, share))
     if not drafts:
         have = sorted(
             {f"{m} {x}" for m, x in zip(frame["model"], frame["method_label"], strict=True)}
@@ -135,7 +144,7 @@ def _same_pairs(drafts: Sequence[_Draft]) -> list[list[int]]:
 
 
 def _check(draft: _Draft, data: Clustered, limits: Interval | None, p: float | None) -> Check:
-    scored = ~np.isnan(draft.pairs.measured)
+    scored = ~np.isnan(draft.pairs.change)
     some = bool(scored.any())
     prompts = int(data.prompts[0]) if some else 0
     verdict, reason, needed = _verdict(draft, data, limits, p, prompts)
@@ -165,6 +174,8 @@ def _verdict(
         total = sum(draft.pairs.lost.values())
         why = "; ".join(f"{reason} ({count})" for reason, count in draft.pairs.lost.items())
         return Verdict.FAIL, f"{total} images have no score any more: {why}", None
+    if not prompts and draft.pairs.defined:
+        return Verdict.UNDECIDED, "no image has a value in both", None
     if not prompts:
         return Verdict.FAIL, "this run has no score at all where the record has some", None
     change = float(data.means[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ def record(
 ) -> dict[str, Any]:
     """What a later run is gated against: every score of every image, as JSON values.
 
+    An image for which a metric defines no value stands in it with null, one that failed does not.
     Prompts stand in it as digests only. ``name`` says which run it was.
     """
     check(frame)
@@ -37,18 +38,18 @@ def record(
         scores = {}
         for column in columns:
             chosen = part[(part["score"] == column.score) & (part["mode"] == column.mode)]
-            chosen = chosen[chosen["value"].notna()]
-            if chosen.empty:
+            chosen = chosen[~np.array(_failed(chosen), dtype=bool)]
+            if chosen["value"].isna().all():
                 continue
             scores[column.key] = {
                 "higher_is_better": column.higher_is_better,
                 "images": [
-                    [_short(layout), int(seed), _short(prompt), float(value)]
+                    [_short(layout), int(seed), _short(prompt), None if value != value else value]
                     for layout, seed, prompt, value in zip(
                         chosen["layout_digest"],
                         chosen["seed"],
                         chosen["prompt"],
-                        chosen["value"],
+                        chosen["value"].tolist(),
                         strict=True,
                     )
                 ],
@@ -67,14 +68,17 @@ def record(
 @dataclass(frozen=True, slots=True)
 class Pairs:
     recorded: Floats
-    """(n,) values of the record."""
+    """(n,) values of the record; NaN, as in the next, where a value is not defined."""
     measured: Floats
-    """(n,) values of this run; NaN where it has none although it tried."""
+    """(n,) values of this run."""
     prompts: list[str]
     better: int
     """1 where higher is better, else -1."""
     lost: dict[str, int]
-    """Why this run has no value where the record has one."""
+    """Why this run failed to give a value where the record has one."""
+    defined: tuple[Floats, Floats] | None
+    """(n,) shares of images that have a value, in the record and in this run; None where all
+    have."""
     notes: tuple[str, ...]
 
     @property
@@ -84,35 +88,82 @@ class Pairs:
 
 
 def pairs(entry: Mapping[str, Any], part: pd.DataFrame) -> Pairs:
-    old = {(layout, seed): (prompt, value) for layout, seed, prompt, value in entry["images"]}
-    new: dict[tuple[str, int], tuple[float, str]] = {}
-    for layout, seed, value, reason in zip(
-        part["layout_digest"], part["seed"], part["value"], part["reason"], strict=True
+    """Pair the record of one score with this run's rows of it (``part``)."""
+    old: dict[tuple[str, int], float] = {}
+    prompt_of: dict[tuple[str, int], str] = {}
+    for layout, seed, prompt, value in entry["images"]:
+        old[layout, seed] = np.nan if value is None else value
+        prompt_of[layout, seed] = prompt
+    new: dict[tuple[str, int], float] = {}
+    broken: dict[tuple[str, int], str] = {}
+    failed = _failed(part)
+    for layout, seed, value, reason, bad in zip(
+        part["layout_digest"], part["seed"], part["value"], part["reason"], failed, strict=True
     ):
-        new[_short(layout), int(seed)] = (float(value), str(reason))
+        unit = _short(layout), int(seed)
+        new[unit] = float(value)
+        if bad:
+            broken[unit] = str(reason)
     notes = []
     both = [unit for unit in old if unit in new]
     if both or not new:
         absent = len(old) - len(both)
         if absent:
             notes.append(f"{absent} of {len(old)} recorded images are not part of this run")
-        units: list[Any] = both
-        a = [old[unit][1] for unit in both]
-        b = [new[unit][0] for unit in both]
-        prompts = [old[unit][0] for unit in both]
+        groups = [([unit], [unit]) for unit in both]
     else:
         notes.append("no common seeds; layouts are paired by their mean over seeds")
-        units = sorted({layout for layout, _ in old} & {layout for layout, _ in new})
-        a = [float(np.mean([v for (x, _), (_, v) in old.items() if x == u])) for u in units]
-        b = [float(np.mean([v for (x, _), (v, _) in new.items() if x == u])) for u in units]
-        prompt_of = {layout: prompt for (layout, _), (prompt, _) in old.items()}
-        prompts = [prompt_of[u] for u in units]
+        mine, theirs = _by_layout(old), _by_layout(new)
+        groups = [(mine[layout], theirs[layout]) for layout in mine if layout in theirs]
+    a = [_mean([old[unit] for unit in before]) for before, _ in groups]
+    b = [_mean([new[unit] for unit in after]) for _, after in groups]
     lost: dict[str, int] = {}
-    for unit, (value, reason) in new.items():
-        if np.isnan(value) and (unit in old or unit[0] in units):
-            lost[reason] = lost.get(reason, 0) + 1
-    better = 1 if entry["higher_is_better"] else -1
-    return Pairs(np.array(a, float), np.array(b, float), prompts, better, lost, tuple(notes))
+    for (_, after), value in zip(groups, a, strict=True):
+        for unit in after:
+            if unit in broken and not np.isnan(value):
+                lost[broken[unit]] = lost.get(broken[unit], 0) + 1
+    defined = tuple(
+        np.array([np.mean([not np.isnan(side[u]) for u in g[k]]) for g in groups])
+        for k, side in enumerate((old, new))
+    )
+    undefined = not lost and any((share < 1).any() for share in defined)
+    return Pairs(
+        recorded=np.array(a, float),
+        measured=np.array(b, float),
+        prompts=[prompt_of[before[0]] for before, _ in groups],
+        better=1 if entry["higher_is_better"] else -1,
+        lost=lost,
+        defined=(defined[0], defined[1]) if undefined else None,
+        notes=tuple(notes),
+    )
+
+
+def _failed(part: pd.DataFrame) -> list[bool]:
+    """Rows without a value for a failure, not because the metric defines none for the image."""
+    return [
+        bool(np.isnan(value))
+        and (
+            status != "done"
+            or str(reason) == "not scored yet"
+            or str(reason).startswith(f"{metric} failed: ")
+        )
+        for value, status, reason, metric in zip(
+            part["value"], part["status"], part["reason"], part["metric"], strict=True
+        )
+    ]
+
+
+def _by_layout(units: Iterable[tuple[str, int]]) -> dict[str, list[tuple[str, int]]]:
+    found: dict[str, list[tuple[str, int]]] = {}
+    for unit in units:
+        found.setdefault(unit[0], []).append(unit)
+    return found
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of the defined ones; NaN without any."""
+    known = [v for v in values if not np.isnan(v)]
+    return sum(known) / len(known) if known else np.nan
 
 
 def rows_of(against: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -126,7 +177,7 @@ def rows_of(against: Mapping[str, Any]) -> list[Mapping[str, Any]]:
             for entry in row["scores"].values():
                 _ = entry["higher_is_better"]
                 for layout, seed, prompt, value in entry["images"]:
-                    _ = f"{layout}{prompt}", int(seed), float(value)
+                    _ = f"{layout}{prompt}", int(seed), value is None or float(value)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BenchError(f"the record is damaged ({error!r}); record it again") from error
     return list(against["rows"])

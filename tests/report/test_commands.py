@@ -186,6 +186,13 @@ def test_workflow_files_use_the_commands_as_they_are(name, good, recorded, tmp_p
             assert main(["gate", *args]) == (expected if "--against" in args else 0)
 
 
+def test_gate_rates_reads_a_run_and_names_what_is_missing(good, capsys):
+    assert main(["gate-rates", str(good), "--weakened", "ast[i2t=1.0]"]) == 2
+    assert "unknown method of this run 'ast[i2t=1.0]'" in capsys.readouterr().err
+    assert main(["gate-rates", str(good), "--weakened", "baseline"]) == 2
+    assert "run with --n-seeds 2 or more" in capsys.readouterr().err
+
+
 def test_report_of_several_runs_is_written_with_every_form_of_the_table(good, tmp_path, capsys):
     assert main(["report", str(good), str(good)]) == 2
     assert "need --out" in capsys.readouterr().err

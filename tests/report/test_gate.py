@@ -208,3 +208,42 @@ def test_a_record_of_several_protocols_is_refused(frame_of):
     both = pd.concat([frame_of(), frame_of(protocol="p2")])
     with pytest.raises(BenchError, match="several protocols"):
         record(both, name="main")
+
+
+def test_a_score_that_is_not_defined_for_an_image_is_no_failure(before):
+    """As the mean IoU of the instances that were found, where none was."""
+    rng = np.random.default_rng(1)
+    here = (before.score == "blip_vqa") & (before.method == "ast")
+
+    def undefined(share):
+        frame = before.copy()
+        gone = here & (rng.random(len(frame)) < share)
+        frame.loc[gone, ["value", "reason"]] = [np.nan, "no instance was found"]
+        return frame, int(gone.sum())
+
+    frame, count = undefined(0.2)
+    old = json.loads(json.dumps(record(frame, name="main"), allow_nan=False))
+    for row in old["rows"]:
+        values = [image[3] for image in row["scores"]["blip_vqa"]["images"]]
+        assert len(values) == 80 and values.count(None) == (count if row["label"] == "ast" else 0)
+    assert gate(frame, old).exit_code(strict=True) == 0
+    same, _ = undefined(0.2)
+    result = gate(same, old, margin=0.15)
+    share = next(c for c in result.checks if c.score == "blip_vqa: images with a value")
+    value = next(c for c in result.checks if (c.label, c.score) == ("ast", "blip_vqa"))
+    assert result.exit_code() == 0 and value.change == 0
+    assert value.pairs == (frame.value.notna() & same.value.notna() & here).sum()
+    assert share.recorded == pytest.approx(1 - count / 80)
+    most, _ = undefined(0.7)
+    assert verdicts(gate(most, old))["ast", "blip_vqa: images with a value"] is Verdict.FAIL
+    none = before.assign(
+        value=before.value.mask(here), reason=before.reason.mask(here, "no instance was found")
+    )
+    found = verdicts(gate(none, old))
+    assert found["ast", "blip_vqa"] is Verdict.UNDECIDED
+    assert found["ast", "blip_vqa: images with a value"] is Verdict.FAIL
+    for seed in (0, 100):  # the same and other seeds
+        raised = before.assign(seed=before.seed + seed)
+        broken = here & (raised.layout_id == "layout-7")
+        raised.loc[broken, ["value", "reason"]] = [np.nan, "blip_vqa failed: ValueError"]
+        assert "2 images have no score any more: blip_vqa failed" in gate(raised, old).text()
