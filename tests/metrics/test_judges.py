@@ -8,7 +8,7 @@ from PIL import Image
 from bench.errors import BenchError
 from bench.judges import JudgeSet, judge_digest, judge_spec, load_clip, load_detector
 from bench.judges.cache import Memory, image_key, remembered
-from bench.judges.detector import YoloJudge, YoloParts, class_name, to_box, zero_shot
+from bench.judges.detector import YoloJudge, YoloParts, class_name, to_box
 from bench.judges.specs import calibration
 from metrics.base import Sample
 from metrics.clip_score import CLIPScore
@@ -116,91 +116,56 @@ def test_boxes_are_cut_to_the_image():
     assert to_box(0.5, 0.2, 0.5, 0.9) is None
 
 
-def tiny_owl():
-    """A random OWLv2 with its processor."""
-    from transformers import (
-        CLIPTokenizer,
-        Owlv2Config,
-        Owlv2ForObjectDetection,
-        Owlv2ImageProcessorPil,
-        Owlv2Processor,
-    )
+def depth_anything():
+    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
 
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    words = [*letters, *(f"{c}</w>" for c in letters), "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer(
-        vocab={w: k for k, w in enumerate(words)}, merges=[], pad_token="<|endoftext|>"
-    )
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1}
-    torch.manual_seed(0)
-    model = Owlv2ForObjectDetection(
-        Owlv2Config(
-            text_config={**sizes, "vocab_size": len(words), "num_attention_heads": 2,
-                         "max_position_embeddings": 32},
-            vision_config={**sizes, "image_size": 64, "patch_size": 16, "num_attention_heads": 2},
-            projection_dim=16,
-        )
-    ).eval()  # fmt: skip
-    images = Owlv2ImageProcessorPil(size={"height": 64, "width": 64})
-    return model, Owlv2Processor(images, tokenizer)
-
-
-def test_zero_shot_detector_gives_the_librarys_boxes():
-    model, processor = tiny_owl()
-    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 80, 3), dtype=np.uint8))
-    nouns = ["cat", "dog"]
-    found = zero_shot(model, processor, "cpu")(image, nouns)
-    text = [["a photo of a cat", "a photo of a dog"]]
-    inputs = processor(images=image, text=text, return_tensors="pt")
-    with torch.no_grad():
-        outputs = model(**inputs)
-    (expected,) = processor.post_process_grounded_object_detection(
-        outputs, threshold=0.05, target_sizes=[(40, 80)], text_labels=[nouns]
-    )
-    assert found
-    library = [
-        (label, score, *np.clip([x0 / 80, y0 / 40, x1 / 80, y1 / 40], 0, 1))
-        for label, score, (x0, y0, x1, y1) in zip(
-            expected["text_labels"],
-            expected["scores"].tolist(),
-            expected["boxes"].tolist(),
-            strict=True,
-        )
-    ]
-    for d in found:
-        ours = (d.score, *d.box.to_list())
-        assert any(d.label == e[0] and np.allclose(ours, e[1:], atol=1e-4) for e in library)
-
-
-def test_depth_maps_have_the_images_size(tmp_path, pictures):
-    from transformers import (
-        DepthAnythingConfig,
-        DepthAnythingForDepthEstimation,
-        Dinov2Config,
-        DPTImageProcessor,
-    )
-
-    from bench.judges import load_depth
-
-    torch.manual_seed(0)
     backbone = Dinov2Config(
         hidden_size=16, num_hidden_layers=4, num_attention_heads=2, image_size=28, patch_size=14,
         intermediate_size=32, out_features=["stage1", "stage2", "stage3", "stage4"],
         reshape_hidden_states=False,
     )  # fmt: skip
-    model = DepthAnythingForDepthEstimation(
+    return DepthAnythingForDepthEstimation(
         DepthAnythingConfig(
             backbone_config=backbone, reassemble_hidden_size=16, patch_size=14,
             neck_hidden_sizes=[8, 8, 16, 16], fusion_hidden_size=8, head_hidden_size=8,
         )
     )  # fmt: skip
+
+
+def dpt():
+    from transformers import DPTConfig, DPTForDepthEstimation
+
+    return DPTForDepthEstimation(
+        DPTConfig(
+            hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=32,
+            image_size=28, patch_size=14, backbone_out_indices=[0, 1, 2, 3],
+            neck_hidden_sizes=[8, 8, 16, 16], fusion_hidden_size=8,
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [depth_anything, dpt])
+def test_depth_maps_have_the_images_size_and_are_the_librarys(make, tmp_path, pictures):
+    from transformers import DPTImageProcessor
+
+    from bench.judges import load_depth
+
+    torch.manual_seed(0)
+    model = make().eval()
     model.save_pretrained(tmp_path)
-    DPTImageProcessor(
+    processor = DPTImageProcessor(
         size={"height": 28, "width": 28}, ensure_multiple_of=14, do_pad=False
-    ).save_pretrained(tmp_path)
+    )
+    processor.save_pretrained(tmp_path)
     maps = load_depth(str(tmp_path)).depth(pictures)
     assert [m.shape for m in maps] == [(p.height, p.width) for p in pictures]
-    assert all(np.isfinite(m).all() for m in maps)
+    for image, ours in zip(pictures, maps, strict=True):
+        with torch.no_grad():
+            outputs = model(**processor(images=image, return_tensors="pt"))
+        size = [(image.height, image.width)]
+        (expected,) = processor.post_process_depth_estimation(outputs, size)
+        assert np.allclose(ours, expected["predicted_depth"], atol=1e-4)
+    assert max(np.ptp(m) for m in maps) > 0
 
 
 def test_unknown_judges_are_named_with_the_closest():
