@@ -164,7 +164,7 @@ def metric_speeds(
     ``cpu_images_per_second`` counts the process's CPU seconds on all cores.
     """
     from bench.calibrate.faults import FAULTS, Case, make_cases
-    from bench.calibrate.run import PocketObjects, TrueDepth, make_metric
+    from bench.calibrate.run import make_metric, pocket_judges
     from bench.judges import JudgeSet
     from bench.scoring import BATCH
     from metrics.base import Sample
@@ -175,8 +175,7 @@ def metric_speeds(
     samples = [Sample(case.image, case.layout) for case in cases]
 
     def judge_set() -> JudgeSet:
-        given = {"depth": TrueDepth(cases), "objects": PocketObjects()}
-        return JudgeSet(judges, device=device, given=given)
+        return pocket_judges(cases, judges, device=device)
 
     def row(name: str, mode: str, made: Sequence[Metric]) -> dict[str, Any]:
         for metric in made:  # loads the judges

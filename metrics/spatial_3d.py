@@ -43,6 +43,8 @@ from metrics.spatial_2d import detector_names
 NAME = "spatial_3d"
 IOU = 0.5
 """From this overlap of the boxes on the official score is full."""
+OWN = 0.9
+"""Quantile of a box's depths that is the thing's own; the very nearest pixels may be another's."""
 PHRASES = ("in front of", "behind", "hidden")
 """In the official order: the first one that the prompt contains is its relation."""
 NEARER = {"in_front_of": True, "behind": False, "hidden_by": False}
@@ -69,8 +71,8 @@ class Fixes:
     no_overlap_needed: bool = False
     """Two things that do not overlap can stand in front of each other; officially they score 0."""
     own_pixels: bool = False
-    """A thing's depth is the upper quartile of its box without the other's; officially it is the
-    mean of the whole box, in which the nearer thing's pixels and the far background count."""
+    """A thing's depth is that of the nearest tenth of its box without the other's; officially it is
+    the mean of the whole box, in which the nearer thing's pixels and the far background count."""
     no_confidence: bool = False
     """A thing is there or not; how sure the detector is does not count."""
 
@@ -100,15 +102,15 @@ def mean_depth(depth: DepthMap, box: PixelBox, *, rows_first: bool) -> float:
 
 
 def own_depth(depth: DepthMap, box: PixelBox, other: PixelBox, *, rows_first: bool) -> float:
-    """Upper quartile of the depth in a box outside another one, NaN if it covers no pixel.
+    """`OWN` quantile of the depth in a box outside another one, NaN if it covers no pixel.
 
     Of the whole box where the other one covers it. A thing is nearer than what is behind it, so the
-    upper quartile of its box is its own as soon as it fills a quarter of it.
+    upper tenth of its box is its own as soon as it fills a tenth of it.
     """
     chosen = _inside(depth, box, rows_first)
     own = chosen & ~_inside(depth, other, rows_first)
     pixels = depth[own if own.any() else chosen]
-    return float(np.quantile(pixels, 0.75)) if pixels.size else float("nan")
+    return float(np.quantile(pixels, OWN)) if pixels.size else float("nan")
 
 
 def _inside(depth: DepthMap, box: PixelBox, rows_first: bool) -> npt.NDArray[np.bool_]:

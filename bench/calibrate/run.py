@@ -106,9 +106,7 @@ def calibrate(
             raise unknown_name("fault", fault, FAULTS)
     cases = {fault: make_cases(fault, scenes, seed=seed) for fault in faults}
     every = [case for group in cases.values() for case in group]
-    stand_ins = {"depth": TrueDepth(every), "objects": PocketObjects()}
-    there = {role: judge for role, judge in stand_ins.items() if role not in judges}
-    shared = JudgeSet(judges, device=device, given={**there, **(given or {})})
+    shared = pocket_judges(every, judges, given=given, device=device)
     made = [make_metric(text, shared) for text in metrics]
     rows: list[dict[str, Any]] = []
     speed: dict[str, float] = {}
@@ -128,6 +126,19 @@ def calibrate(
         "targets": _targets(rows),
         "speed": speed,
     }
+
+
+def pocket_judges(
+    cases: Iterable[Case],
+    judges: Mapping[str, str],
+    *,
+    given: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+) -> JudgeSet:
+    """Judges by name or given; depth and countable nouns, where none is named, from the world."""
+    stand_ins = {"depth": TrueDepth(cases), "objects": PocketObjects()}
+    there = {role: judge for role, judge in stand_ins.items() if role not in judges}
+    return JudgeSet(judges, device=device, given={**there, **(given or {})})
 
 
 def make_metric(text: str, judges: JudgeSet) -> Metric:

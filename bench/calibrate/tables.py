@@ -19,19 +19,19 @@ def tables(result: Mapping[str, Any]) -> str:
              str(row["n"]), str(row["unscored"])]
             for row in rows
         ]  # fmt: skip
-        parts.append("\n".join([*([fault] if fault else []), _aligned([heads, *lines])]))
+        parts.append("\n".join([*([fault] if fault else []), aligned([heads, *lines])]))
     if result.get("targets"):
         lines = [
             [t["name"], _figure(t), f">= {t['target']}", "reached" if t["reached"] else "MISSED"]
             for t in result["targets"]
         ]
-        parts.append("targets\n" + _aligned(lines))
+        parts.append("targets\n" + aligned(lines))
     if result.get("speed"):
         lines = [[name, f"{rate:.1f} images/s"] for name, rate in result["speed"].items()]
-        parts.append("speed\n" + _aligned(lines))
+        parts.append("speed\n" + aligned(lines))
     if result.get("left_out"):
         lines = [[e["prompt"], e["reason"]] for e in result["left_out"]]
-        parts.append(f"left out: {len(lines)} prompts\n" + _aligned(lines))
+        parts.append(f"left out: {len(lines)} prompts\n" + aligned(lines))
     return "\n\n".join(parts)
 
 
@@ -43,7 +43,8 @@ def _figure(estimate: Mapping[str, Any]) -> str:
     return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as text, every column as wide as its widest cell."""
     widths = [max(len(row[c]) for row in rows) for c in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

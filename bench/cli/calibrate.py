@@ -16,8 +16,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "Score pocket scenes with known faults (or images that people rated) by every metric, and "
         "say how well each score tells wrong from right."
     )
-    parser.add_argument(
+    alone = parser.add_mutually_exclusive_group()
+    alone.add_argument(
         "--ratings", type=Path, metavar="FILE", help="CSV with the columns image, prompt, rating"
+    )
+    alone.add_argument(
+        "--sweep", action="store_true", help="localization only, over detection and IoU thresholds"
+    )
+    alone.add_argument(
+        "--switches",
+        action="store_true",
+        help="the official scores, each repair alone, and all repairs",
     )
     parser.add_argument("--scenes", type=int, default=60, metavar="N", help="scenes a fault")
     parser.add_argument("--faults", type=names, default=(), metavar="NAME,...", help="default: all")
@@ -28,9 +37,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--judge", action="append", default=[], metavar="ROLE=NAME", help="another judge"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--sweep", action="store_true", help="localization only, over detection and IoU thresholds"
-    )
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write a PNG for each fault")
     parser.add_argument("--device", default="cpu", help="torch device of the judges")
     add_json(parser)
@@ -41,6 +47,7 @@ def execute(args: argparse.Namespace) -> int:
     from bench.calibrate.ratings import RATING_METRICS
     from bench.calibrate.run import METRICS
     from bench.calibrate.sweep import sweep, sweep_text
+    from bench.calibrate.switches import REPAIRED, switches, switches_text
     from bench.calibrate.tables import plots
     from bench.models import OPEN_JUDGES, POCKET_JUDGES
 
@@ -49,11 +56,21 @@ def execute(args: argparse.Namespace) -> int:
     def progress(text: str) -> None:
         print(text, file=sys.stderr)
 
+    pocket = {**POCKET_JUDGES, **chosen}
     if args.sweep:
-        rows = sweep(
-            {**POCKET_JUDGES, **chosen}, scenes=args.scenes, device=args.device, seed=args.seed
-        )
+        rows = sweep(pocket, scenes=args.scenes, device=args.device, seed=args.seed)
         emit(args, {"scenes": args.scenes, "rows": rows}, sweep_text(rows))
+        return 0
+    if args.switches:
+        rows = switches(
+            pocket,
+            scenes=args.scenes,
+            metrics=args.metrics or tuple(REPAIRED),
+            device=args.device,
+            seed=args.seed,
+            progress=progress,
+        )
+        emit(args, {"scenes": args.scenes, "rows": rows}, switches_text(rows))
         return 0
     if args.ratings:
         result = calibrate_ratings(
@@ -68,7 +85,7 @@ def execute(args: argparse.Namespace) -> int:
             scenes=args.scenes,
             faults=args.faults or tuple(FAULTS),
             metrics=args.metrics or METRICS,
-            judges={**POCKET_JUDGES, **chosen},
+            judges=pocket,
             device=args.device,
             seed=args.seed,
             progress=progress,

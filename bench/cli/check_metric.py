@@ -23,8 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     from bench.calibrate.faults import make_cases
-    from bench.calibrate.run import PocketObjects, TrueDepth, metric_class
-    from bench.judges import JudgeSet
+    from bench.calibrate.run import metric_class, pocket_judges
     from bench.metric_check import check_metric
     from bench.models import POCKET_JUDGES
     from metrics.base import Sample
@@ -36,10 +35,7 @@ def execute(args: argparse.Namespace) -> int:
         for fault in ("attributes swapped", "relation inverted", "depth inverted", "wrong count")
         for case in make_cases(fault, 2)[:2]
     ]
-    judges = JudgeSet(
-        {**POCKET_JUDGES, **judges_from(args.judge)},
-        given={"depth": TrueDepth(cases), "objects": PocketObjects()},
-    )
+    judges = pocket_judges(cases, {**POCKET_JUDGES, **judges_from(args.judge)})
     samples = [Sample(case.image, case.layout) for case in cases]
     checks = check_metric(target, judges, samples, mode=mode or None)
     failed = [c for c in checks if not c.passed]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -148,22 +147,25 @@ def detections_of(result: Any, names: Sequence[str]) -> list[Detection]:
     return sorted(out, key=lambda d: -d.score)
 
 
-def load_yolo(source: str) -> YoloParts:
-    """A YOLO from an ONNX or weights file, or the name of one that ultralytics downloads."""
-    # Read on import: without it ultralytics may run pip when it misses a package.
+def quiet_ultralytics() -> None:
+    """Set before ultralytics is imported: no packages by pip, and no talk on standard output."""
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    os.environ.setdefault("YOLO_VERBOSE", "false")
+
+
+def load_yolo(source: str, device: str = "cpu") -> YoloParts:
+    """A YOLO from an ONNX or weights file, or the name of one that ultralytics downloads."""
+    quiet_ultralytics()
     from ultralytics import YOLO
 
     yolo = YOLO(source, task="detect")
     if not source.endswith(".onnx"):
         return YoloParts(yolo, yolo.overrides.get("imgsz", 640))
-    # An export of flexible size does not tell ultralytics at which size it was trained.
-    from onnxruntime import InferenceSession
-
-    session = InferenceSession(source, providers=["CPUExecutionProvider"])
-    known = session.get_modelmeta().custom_metadata_map
-    return YoloParts(yolo, json.loads(known["imgsz"]) if "imgsz" in known else 640)
+    # An export is opened by the first prediction, and only then tells its size and its names.
+    blank = np.zeros((64, 64, 3), np.uint8)
+    yolo.predict(blank, imgsz=64, conf=LEAST_SCORE, device=device, verbose=False)
+    return YoloParts(yolo, getattr(yolo.predictor.model, "imgsz", 640))
 
 
 def open_yolo(spec: JudgeSpec, identity: Mapping[str, Any], device: str) -> YoloJudge:
-    return YoloJudge(lambda: load_yolo(spec.source), identity, device=device)
+    return YoloJudge(lambda: load_yolo(spec.source, device), identity, device=device)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import unknown_name
 from bench.judges.cache import Memory, image_key, remembered
-from bench.judges.detector import LEAST_SCORE, REMEMBERED, bgr, detections_of, to_box
+from bench.judges.detector import (
+    LEAST_SCORE,
+    REMEMBERED,
+    bgr,
+    detections_of,
+    quiet_ultralytics,
+    to_box,
+)
 from bench.types import Detection
 from metrics.base import article
 
@@ -86,8 +92,7 @@ def open_yolo_world(
 
 def load_yolo_world(source: str) -> Any:
     """`ultralytics.YOLOWorld` from a weights file, or the name of one that it downloads."""
-    # Read on import: without it ultralytics may run pip when it misses a package.
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    quiet_ultralytics()
     from ultralytics import YOLOWorld
 
     return YOLOWorld(source)

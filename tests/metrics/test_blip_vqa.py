@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench.errors import BenchError
 from bench.judges import JudgeSet, judge_digest, load_judge, load_vqa
-from bench.judges.vqa import BlipJudge, load_blip
+from bench.judges.vqa import BlipJudge, load_blip, token_ids
 from metrics.base import Sample
 from metrics.blip_vqa import (
     FIXED,
@@ -163,6 +163,27 @@ def test_a_checkpoint_that_lacks_weights_is_refused(make_blip, tmp_path, picture
     save_file({k: v for k, v in weights.items() if k != dropped}, folder / "model.safetensors")
     with pytest.raises(BenchError, match="no complete BLIP"):
         load_vqa(str(folder)).ask(pictures[:1], [["a dog?"]])
+
+
+def test_a_tokenizer_without_blips_words_takes_the_rows_behind_berts(blip_folder):
+    """Salesforce's export names neither [DEC] nor [ENC]; the model has their rows."""
+    parts = load_blip(str(blip_folder))
+
+    class Without:
+        unk_token_id = parts.tokenizer.unk_token_id
+
+        def convert_tokens_to_ids(self, word):
+            known = word not in ("[DEC]", "[ENC]")
+            return parts.tokenizer.convert_tokens_to_ids(word) if known else self.unk_token_id
+
+    assert token_ids(Without(), parts.model.config) == (parts.enc, parts.dec, parts.yes, parts.no)
+
+    class Mute(Without):
+        def convert_tokens_to_ids(self, word):
+            return self.unk_token_id
+
+    with pytest.raises(BenchError, match="yes=None"):
+        token_ids(Mute(), parts.model.config)
 
 
 def test_chunks_of_relation_phrases_are_skipped_as_published(parser):

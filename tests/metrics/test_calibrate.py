@@ -1,6 +1,7 @@
 """Calibration: the faults are what they say, and the measures are right."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -13,10 +14,12 @@ from bench.calibrate import FAULTS, make_cases, tables
 from bench.calibrate.measures import auc, bootstrap, paired_share, sensitivity
 from bench.calibrate.ratings import calibrate_ratings, read_ratings
 from bench.calibrate.run import TrueDepth, calibrate
+from bench.calibrate.switches import switches, switches_text
 from bench.calibrate.tables import plots
 from bench.errors import BenchError
 from bench.pocket.world.splits import belongs
 from bench.types import Detection
+from metrics import spatial_2d
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +150,27 @@ def test_a_run_measures_every_score_of_a_metric(tmp_path):
     (path,) = plots(result, tmp_path / "plots")
     with Image.open(path) as image:
         assert image.size[0] > 300
+
+
+def test_switches_are_measured_one_at_a_time():
+    """With a detector that finds the asked things in their places in every picture."""
+    cases = make_cases("relation inverted", 3)
+    found = {
+        case.image.tobytes(): [Detection(i.noun, 0.9, i.box) for i in case.layout.instances]
+        for case in cases
+    }
+    rows = switches({}, scenes=3, metrics=["spatial_2d"], given={"detector": TrueDetector(found)})
+    names = [row["switch"] for row in rows]
+    assert names == ["official", *(f.name for f in fields(spatial_2d.Fixes)), "fixed"]
+    by_name = {row["switch"]: row for row in rows}
+    assert by_name["official"]["differs"] == 0
+    assert by_name["fixed"]["clean"] == by_name["fixed"]["spoilt"] == 1
+    assert by_name["no_confidence"]["differs"] > 0
+    assert json.loads(json.dumps(rows)) == rows
+    text = switches_text(rows)
+    assert "spatial_2d: relation inverted" in text and "no_floor" in text
+    with pytest.raises(BenchError, match="did you mean 'numeracy'"):
+        switches({}, metrics=["numeracie"])
 
 
 def test_true_depth_knows_its_pictures(cases):

@@ -101,6 +101,39 @@ def test_yolo_finds_the_same_in_company(yolo, pictures):
         assert [d.score for d in row] == pytest.approx([d.score for d in alone], abs=1e-5)
 
 
+def test_a_weights_file_and_the_shipped_export_are_opened_once(yolo, pictures, tmp_path):
+    yolo.save(tmp_path / "tiny.pt")
+    judge = load_detector(str(tmp_path / "tiny.pt"))
+    assert judge.class_of("dog") == "dog"
+    expected = YoloJudge(lambda: YoloParts(yolo, 640), {"name": "tiny"}).detect(pictures[:1], [[]])
+    found = judge.detect(pictures[:1], [[]])
+    assert [d.score for d in found[0]] == pytest.approx([d.score for d in expected[0]], abs=1e-3)
+
+    import onnxruntime
+
+    opened = []
+    real = onnxruntime.InferenceSession
+
+    def session(*args, **kwargs):
+        opened.append(args)
+        return real(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnxruntime, "InferenceSession", session)
+        shipped = load_detector("pocket-yolo")
+        assert shipped.class_of("dog") == "dog" and shipped.class_of("zebra crossing") is None
+        shipped.detect(pictures[:2], [[], []])
+        shipped.detect(pictures[2:4], [[], []])
+    assert len(opened) == 1
+
+
+def test_open_clip_knows_the_weights_of_t2i_compbench():
+    import open_clip
+
+    spec = judge_spec("clip", "openai-vit-b-32")
+    assert (spec.source, spec.tag) in open_clip.list_pretrained()
+
+
 def test_names_of_nouns():
     coco = ["person", "tv", "couch", "dining table", "dog"]
     assert class_name("dog", coco) == "dog"
