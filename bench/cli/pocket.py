@@ -26,6 +26,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     train.add_argument("--steps", type=int, help="optimizer steps in all (default: the recipe's)")
     train.add_argument("--threads", type=int, help="torch threads (default: all cores)")
+    train.add_argument(
+        "--start", type=Path, metavar="DIR", help="flux: a pipeline folder to train on from"
+    )
+    train.add_argument(
+        "--compile", action="store_true", help="flux: compile the blocks (needs a C++ compiler)"
+    )
 
     evaluate = actions.add_parser("evaluate", help="measure the shipped models against targets")
     evaluate.add_argument("--only", action="append", default=[], metavar="ROW", help="repeatable")
@@ -43,7 +49,15 @@ def execute(args: argparse.Namespace) -> int:
     if args.action == "train":
         from bench.pocket.train.recipes import train
 
-        for folder in train(args.recipe, args.out, steps=args.steps, threads=args.threads):
+        done = train(
+            args.recipe,
+            args.out,
+            steps=args.steps,
+            threads=args.threads,
+            start=args.start,
+            compile_blocks=args.compile,
+        )
+        for folder in done:
             print(f"trained: {folder}")
         return 0
     from bench.pocket.evaluate import evaluate, table

@@ -15,6 +15,7 @@ import numpy as np
 
 from bench.errors import BenchError, unknown_name
 from bench.models import POCKET_MODELS
+from bench.pocket.labelled import agreement, read_labelled
 from bench.pocket.parsed import drawn_layout
 from bench.pocket.world import sample_scene
 from bench.types import Layout
@@ -49,7 +50,7 @@ def held_out_layouts(category: str, instances: int, count: int) -> list[Layout]:
 @cache
 def judged_instances(category: str, instances: int, count: int) -> list[list[dict[str, Any]]]:
     """Baseline images of held-out prompts: for each what localization says of each instance."""
-    from bench.api import load_model, score
+    from bench.api import load_model
     from bench.engine.plan import make_method
 
     model = load_model("pocket-flux")
@@ -61,11 +62,18 @@ def judged_instances(category: str, instances: int, count: int) -> list[list[dic
         part = layouts[start : start + spec.batch_size]
         seeds = [SEEDS[0] + start + k for k in range(len(part))]
         images += [g.image for g in model.generate(part, seeds, baseline, spec.settings)]
+    return _instances(images, layouts)
+
+
+def _instances(images: Sequence[Any], layouts: Sequence[Layout]) -> list[list[dict[str, Any]]]:
+    """What localization says of each instance of each image."""
+    from bench.api import score
+
     frame = score(images, layouts, ["localization"])
-    present = frame[frame["score"] == "present"].sort_values("index")
-    if present["value"].isna().any():
-        raise BenchError(f"an image was not scored: {present['reason'].dropna().iloc[0]}")
-    return [details["instances"] for details in present["details"]]
+    rows = frame[frame["score"] == "instance_success"].sort_values("index")
+    if rows["value"].isna().any():
+        raise BenchError(f"an image was not scored: {rows['reason'].dropna().iloc[0]}")
+    return [details["instances"] for details in rows["details"]]
 
 
 def vae_psnr(count: int) -> Row:
@@ -94,6 +102,13 @@ def two_bound(count: int) -> Row:
 def four_present(count: int) -> Row:
     images = judged_instances("color", 4, count)
     return interval([float(np.mean([i["present"] for i in e])) for e in images])
+
+
+def judges_agree(count: int) -> Row:
+    """All labelled images, whatever the count: their number is what it is."""
+    labelled = read_labelled()
+    judged = _instances([e.image for e in labelled], [e.layout for e in labelled])
+    return interval([agreement(e, j) for e, j in zip(labelled, judged, strict=True)])
 
 
 def speed(count: int) -> Row:
@@ -162,6 +177,7 @@ TARGETS: dict[str, tuple[float, Callable[[int], Row]]] = {
     "four-instances-present": (0.60, four_present),
     "detector-map50": (0.95, judge("detector", "detector")),
     "blip-vqa-swap-auc": (0.97, judge("blip", "blip")),
+    "judges-agree-with-eye": (0.90, judges_agree),
     "clip-retrieval-top1": (0.60, judge("clip", "clip")),
     "images-per-second": (1.0, speed),
     "ast-instance-success-ratio": (1.127, lambda _: ast_ratio("instance_success")),

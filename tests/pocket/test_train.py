@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from transformers import T5TokenizerFast
 
 from bench.errors import BenchError
-from bench.pocket.train import flux, latents, text, vae
+from bench.pocket.train import flux, latents, recipes, text, vae
 from bench.pocket.train.checkpoint import load_checkpoint, save_checkpoint
 from bench.pocket.train.schedule import Ema, MatrixViews, warmup_stable_decay
 from bench.pocket.world.vocabulary import tokens, words
@@ -148,6 +148,35 @@ def test_a_checkpoint_restores_optimizer_state(tmp_path):
     assert load_checkpoint(tmp_path / "x.ckpt", {"m": rest}, {"o": optimizer}) == {"step": 2}
     steps(rest, optimizer, 3)
     assert torch.equal(whole.weight, rest.weight)
+
+
+def test_training_goes_on_from_an_exported_folder(tmp_path):
+    """The weights are the folder's, but for the precision that they were stored in."""
+    torch.manual_seed(1)
+    first, second = flux.Learner(), flux.Learner()
+    first.export(tmp_path / "pocket-flux", vae.build())
+    second.start_from(tmp_path / "pocket-flux")
+    for name in ("transformer", "t5", "clip"):
+        ours, theirs = (getattr(e, name).state_dict() for e in (first, second))
+        assert ours.keys() == theirs.keys()
+        for key, value in ours.items():
+            torch.testing.assert_close(theirs[key].half(), value.half(), msg=key)
+
+
+def test_padding_is_cut_unless_a_caption_needs_it():
+    learner = flux.Learner()
+    pad = learner.t5_tokenizer.pad_token_id
+    short = {"t5": torch.full((2, text.MAX_TOKENS), pad, dtype=torch.int16)}
+    short["t5"][:, : flux.SHORT] = 5
+    assert learner.text_length(short, step=1) == flux.SHORT
+    assert learner.text_length(short, step=flux.FULL_EVERY) == text.MAX_TOKENS
+    short["t5"][1, flux.SHORT] = 5
+    assert learner.text_length(short, step=1) == text.MAX_TOKENS
+
+
+def test_start_belongs_to_one_recipe(tmp_path):
+    with pytest.raises(BenchError, match="'flux', not to 'vae'"):
+        list(recipes.train("vae", tmp_path, steps=None, threads=None, start=tmp_path))
 
 
 def test_matrix_views_move_the_weights_they_share():

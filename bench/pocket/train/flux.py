@@ -37,7 +37,7 @@ from bench.pocket.train.text import (
 from bench.pocket.world.vocabulary import COLORS, NOUNS, TEXTURES, words
 
 BATCH = 64
-WINDOW, STRIDE = 6, 2
+WINDOW, STRIDE = 6, 1
 CAPTION_DROPOUT = 0.1
 """Share of samples without caption, for classifier-free guidance."""
 AUXILIARY_WEIGHT = 0.1
@@ -45,6 +45,9 @@ AUXILIARY_BLOCK = 1
 """Index of the single-stream block whose image tokens the auxiliary head reads."""
 GRID = 8
 """Packed image tokens a side."""
+SHORT, FULL_EVERY = 28, 8
+"""Text tokens in most steps, and every how many steps the padding is left at ``MAX_TOKENS``: nearly
+all captions are shorter, and the model has to bear any amount of padding."""
 
 
 def build_transformer() -> FluxTransformer2DModel:
@@ -98,10 +101,15 @@ class Learner(nn.Module):
     ) -> None:
         self.read = output[1]
 
+    def text_length(self, batch: dict[str, torch.Tensor], step: int) -> int:
+        """Text tokens of a step: ``SHORT`` unless its turn or a caption asks for all."""
+        fits = bool((batch["t5"][:, SHORT:] == self.t5_tokenizer.pad_token_id).all())
+        return SHORT if fits and step % FULL_EVERY else MAX_TOKENS
+
     def forward(
-        self, batch: dict[str, torch.Tensor], generator: torch.Generator
+        self, batch: dict[str, torch.Tensor], generator: torch.Generator, length: int = MAX_TOKENS
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Velocity loss and auxiliary loss of one batch, both scalars.
+        """Velocity loss and auxiliary loss of one batch, both scalars; ``length`` text tokens.
 
         x_t = (1 - t) x_0 + t noise, target noise - x_0; t is logit-normal (Stable Diffusion 3,
         arXiv 2403.03206, section 3.1), as FLUX was trained.
@@ -112,7 +120,7 @@ class Learner(nn.Module):
         t = torch.sigmoid(torch.randn(count, generator=generator))
         mix = t[:, None, None]
         drop = torch.rand(count, generator=generator)[:, None] < CAPTION_DROPOUT
-        t5_ids = torch.where(drop, self.get_buffer("empty_t5"), batch["t5"].long())
+        t5_ids = torch.where(drop, self.get_buffer("empty_t5"), batch["t5"].long())[:, :length]
         clip_ids = torch.where(drop, self.get_buffer("empty_clip"), batch["clip"].long())
         velocity = self.transformer(
             hidden_states=(1 - mix) * latents + mix * noise,
@@ -120,7 +128,7 @@ class Learner(nn.Module):
             pooled_projections=self.clip(clip_ids).pooler_output,
             encoder_hidden_states=self.t5(t5_ids)[0],
             img_ids=self.get_buffer("image_ids"),
-            txt_ids=self.get_buffer("text_ids"),
+            txt_ids=self.get_buffer("text_ids")[:length],
             return_dict=False,
         )[0]
         loss = F.mse_loss(velocity.float(), noise - latents)
@@ -136,6 +144,25 @@ class Learner(nn.Module):
             for part, name in zip(logits, ("noun", "color", "texture"), strict=True)
         )
         return loss, torch.as_tensor(auxiliary)
+
+    def start_from(self, folder: Path) -> None:
+        """Take the weights of an exported folder; the auxiliary head stays untrained.
+
+        Raises BenchError where the folder's weights do not fit this recipe's model.
+        """
+        parts = {
+            "transformer": self.transformer,
+            "text_encoder_2": self.t5,
+            "text_encoder": self.clip,
+        }
+        for name, module in parts.items():
+            loaded = type(module).from_pretrained(folder, subfolder=name).state_dict()
+            try:
+                module.load_state_dict(loaded)
+            except RuntimeError as error:
+                raise BenchError(
+                    f"{folder.name}/{name} is another architecture: {error}"
+                ) from error
 
     def export(self, folder: Path, vae: AutoencoderKL, dtype: torch.dtype = torch.float16) -> None:
         """Write a folder for ``FluxPipeline.from_pretrained``; changes the weights' dtype.
@@ -181,6 +208,7 @@ def train(
     muon_scale: float = 2.0,
     checkpoint_every: int = 250,
     compile_blocks: bool = False,
+    start: Path | None = None,
 ) -> Path:
     """Train, or continue from ``out/flux.ckpt``; writes ``out/pocket-flux``.
 
@@ -193,18 +221,22 @@ def train(
         decay_steps: length of the final learning-rate decay.
         learning_rate: peak rate of AdamW.
         muon_scale: Muon's peak rate as a multiple of AdamW's.
+        start: an exported pipeline folder whose weights a new run begins with.
         compile_blocks: ``torch.compile`` the blocks (needs a C++ compiler; 1.3 times faster).
     """
     if not (vae_folder / "config.json").exists():
         raise BenchError(f"no VAE in {vae_folder.name}; train it first (pocket train vae)")
     torch.manual_seed(0)
     learner = Learner()
+    checkpoint, step = out / "flux.ckpt", 0
+    if start is not None and not checkpoint.exists():
+        learner.start_from(start)
     # A horizon of 250 steps: the average must not reach back to the rates before the decay.
     ema = Ema(learner, decay=0.996)
     if compile_blocks:
         model = learner.transformer
         for block in (*model.transformer_blocks, *model.single_transformer_blocks):
-            block.compile()
+            block.compile(dynamic=False)  # two lengths; kernels for any length are slower
     # For sequences this short plain matrix products beat the CPU's flash kernel by 1.4 times,
     # nearly all of it in the backward pass.
     torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)
@@ -212,7 +244,6 @@ def train(
     pool = LatentPool(out / "latents", vae, BATCH, WINDOW, STRIDE)
     parts = optimizers(learner, learning_rate)
     modules = {"learner": learner, "ema": ema}
-    checkpoint, step = out / "flux.ckpt", 0
     if checkpoint.exists():
         step = load_checkpoint(checkpoint, modules, parts)["step"]
     started, first = time.monotonic(), step
@@ -229,7 +260,7 @@ def train(
         batch = pool(step)
         with sdpa_kernel(SDPBackend.MATH):
             with torch.autocast("cpu", torch.bfloat16):
-                loss, auxiliary = learner(batch, generator)
+                loss, auxiliary = learner(batch, generator, learner.text_length(batch, step))
             (loss + AUXILIARY_WEIGHT * auxiliary).backward()
         torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
         for optimizer in parts.values():

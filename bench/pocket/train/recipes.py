@@ -13,14 +13,27 @@ FLUX_STEPS, FLUX_DECAY = 6000, 2000
 JUDGES = ("detector", "blip", "clip")
 
 
-def train(recipe: str, out: Path, *, steps: int | None, threads: int | None) -> Iterator[Path]:
+def train(
+    recipe: str,
+    out: Path,
+    *,
+    steps: int | None,
+    threads: int | None,
+    start: Path | None = None,
+    compile_blocks: bool = False,
+) -> Iterator[Path]:
     """Run a recipe (or all of them) in ``out``; yields each folder when it is done.
 
     Args:
         steps: optimizer steps in all instead of the recipe's own; its phases keep their shares.
         threads: torch threads; None leaves torch's choice.
+        start: a pipeline folder from whose weights and VAE the recipe ``flux`` goes on.
+        compile_blocks: whether ``flux`` compiles its blocks.
     """
     import torch
+
+    if start is not None and recipe != "flux":
+        raise BenchError(f"--start belongs to the recipe 'flux', not to {recipe!r}; leave it away")
 
     if steps is not None and steps < 10:
         raise BenchError(f"--steps {steps} is too few for a recipe's phases; take 10 or more")
@@ -40,7 +53,14 @@ def train(recipe: str, out: Path, *, steps: int | None, threads: int | None) -> 
 
         total = steps or FLUX_STEPS
         decay = total * FLUX_DECAY // FLUX_STEPS
-        yield flux.train(out, out / "vae", steps=total, decay_steps=decay)
+        yield flux.train(
+            out,
+            (start or out) / "vae",
+            steps=total,
+            decay_steps=decay,
+            start=start,
+            compile_blocks=compile_blocks,
+        )
     for name in JUDGES:
         if recipe in (name, "all"):
             yield _judge(name, out / name, steps)

@@ -1,8 +1,9 @@
 """Scenes on the generator's token grid, so that a small model needs to learn fewer pictures.
 
 A thing whose box starts anywhere and has any size looks different in every token it touches. On the
-grid of 16-pixel tokens, with long sides in whole tokens, the same thing at the same size always has
-the same latents. The judges are trained on free placement; only the generators' data is snapped.
+grid of 16-pixel tokens, with long sides of few lengths in whole tokens, the same thing at the same
+size always has the same latents. Things are drawn as large as the scene allows: a small one shows
+little of its shape. The judges are trained on free placement; only the generators' data is snapped.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from bench.pocket.world.scene import BoxT
 
 CELLS = 8
 """Tokens a side: 128 pixels, VAE factor 8, patches of 2."""
-SMALLEST = 2
-"""Least long side in tokens: smaller things cannot be told apart."""
+LENGTHS = (2, 3, 4, 6)
+"""Long sides in tokens: below two things cannot be told apart, and each length is learned anew."""
+GROWTH = (1.6, 1.3, 1.0)
+"""How much larger than sampled a scene's things are tried to be drawn, the largest first."""
 TOUCH = 0.02
 """Overlap, as a share of the smaller box, up to which two things stand side by side."""
 HIDDEN = (0.1, 0.8)
@@ -31,23 +34,25 @@ _TRIES = 200
 def grid_scene(rng: np.random.Generator) -> Scene:
     """A training scene whose boxes lie on the token grid, nothing mirrored.
 
-    Scenes whose relations or gaps do not survive the snapping are drawn anew.
+    Scenes whose relations or gaps survive the snapping at no size are drawn anew.
     """
     for _ in range(_TRIES):
         scene = sample_scene(rng, split="train")
-        things = tuple(replace(t, box=snapped(t.box), flip=False) for t in scene.instances)
-        scene = replace(scene, instances=things)
-        if holds(scene):
-            return scene
+        for growth in GROWTH:
+            things = [replace(t, box=snapped(t.box, growth), flip=False) for t in scene.instances]
+            on_grid = replace(scene, instances=tuple(things))
+            if holds(on_grid):
+                return on_grid
     raise RuntimeError(f"no scene fitted the grid in {_TRIES} draws")
 
 
-def snapped(box: BoxT) -> BoxT:
-    """The box with its long side in whole tokens and its corner on the grid, aspect kept."""
+def snapped(box: BoxT, growth: float = 1.0) -> BoxT:
+    """The box with its long side one of ``LENGTHS`` and its corner on the grid, aspect kept."""
     x0, y0, x1, y1 = (v * CELLS for v in box)
     width, height = x1 - x0, y1 - y0
     long = max(width, height)
-    factor = min(CELLS, max(SMALLEST, int(long + 0.25))) / long
+    fitting = (n for n in LENGTHS if n <= long * growth + 0.25)
+    factor = max(fitting, default=LENGTHS[0]) / long
     w, h = width * factor, height * factor
     x = min(max(round((x0 + x1 - w) / 2), 0), int(CELLS - w))
     y = min(max(round((y0 + y1 - h) / 2), 0), int(CELLS - h))
