@@ -23,7 +23,7 @@ def test_corners_lie_on_the_grid_and_long_sides_are_few(scenes):
             x0, y0, x1, y1 = (v * snap.CELLS for v in thing.box)
             assert (x0, y0) == pytest.approx((round(x0), round(y0)))
             assert min(abs(max(x1 - x0, y1 - y0) - n) for n in snap.LENGTHS) < 1e-6
-            assert 0 <= x0 and 0 <= y0 and x1 <= snap.CELLS + 1e-9 and y1 <= snap.CELLS + 1e-9
+            assert min(x0, y0) >= 0 and max(x1, y1) <= snap.CELLS + 1e-9
 
 
 def test_relations_hold_and_only_what_is_related_in_depth_overlaps(scenes):
