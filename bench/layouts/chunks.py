@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from bench.layouts import words as lexicon
 from bench.layouts.nouns import singular
-from bench.layouts.sizes import builds
+from bench.layouts.sizes import builds, is_living
 from bench.layouts.syntax import Word
 
 _DETERMINERS = ("DT", "PDT", "PRP$", "WP$")
@@ -99,11 +99,13 @@ class _Scan:
         return self.words[at] if at < len(self.words) else None
 
     def _lead(self) -> None:
+        half = False
         while word := self._word(self.at):
             number = _number(word)
+            half |= word.low == "half" and number is None
             dozen = word.low == "dozen" and self._kind(self.at + 1)
             if dozen or number is not None:
-                dozens = lexicon.PAIRS["dozen"] * (self.number or 1)
+                dozens = lexicon.PAIRS["dozen"] * (self.number or 1) // (2 if half else 1)
                 self.number, self.number_at = dozens if dozen else number, self.at
             elif word.tag in _DETERMINERS or word.low in ("another", "each", "both"):
                 if word.low == "both":
@@ -120,11 +122,15 @@ class _Scan:
         if word is None:
             return ""
         low, tag = word.low, word.tag
+        if low in ("left", "right") and self.items and self._followed_by(at, "of"):
+            return ""  # "a taxi left of a bus"
         if low in ("one", "ones"):
             return "noun" if self.determiner or self.items else ""
         if low in lexicon.MODIFIERS and tag not in ("MD", "IN"):
-            return "modifier"
-        if tag in _NOUNS or self._known(at):
+            after = self._word(at + 1)
+            adverb = tag == "RB" and (after is None or after.tag in ("IN", "TO"))
+            return "" if adverb else "modifier"  # "a kite high above a tree"
+        if tag in _NOUNS or self._known(at) or self._compound(at):
             return self._noun_kind(at)
         if tag in _ADJECTIVES:
             return "adjective"
@@ -133,6 +139,10 @@ class _Scan:
         if tag == "VBG":
             return "gerund"
         return ""
+
+    def _followed_by(self, at: int, low: str) -> bool:
+        after = self._word(at + 1)
+        return after is not None and after.low == low
 
     def _noun_kind(self, at: int) -> str:
         """ "A flickering candle", "and roasting marshmallows", where the tag says noun."""
@@ -159,6 +169,16 @@ class _Scan:
         led |= before.tag == "NN" and bool(self.determiner) and _closes(after)
         return led and not (after and after.tag in ("DT", "PRP$", "TO", "RP"))
 
+    def _compound(self, at: int) -> bool:
+        """ "A teddy bear below a lamp", "two stop signs", where the tag says verb."""
+        after = self._word(at + 1)
+        if self.items and f"{self.words[at - 1].low} {singular(self.words[at].low)}" in builds():
+            return True
+        led = bool(self.items or self.determiner or self.number)
+        return (
+            led and after is not None and f"{self.words[at].low} {singular(after.low)}" in builds()
+        )
+
     def _starts(self, at: int) -> bool:
         """May a phrase without a determiner begin with this participle?"""
         word = self.words[at]
@@ -177,6 +197,8 @@ class _Scan:
         while word := self._word(self.at):
             kind = self._kind(self.at)
             named = any(k == "noun" for k, _ in self.items)
+            if self._done_by(self.at):
+                return
             if kind in ("participle", "gerund"):
                 if not self._starts(self.at) or (named and not self._bound(self.at)):
                     return
@@ -209,6 +231,13 @@ class _Scan:
             and last.tag == "NNS"
             and word.dep == "dobj"
         )
+
+    def _done_by(self, at: int) -> bool:
+        """ "A chef cooking pasta", "a boy building a castle": what a living thing does."""
+        low = self.words[at].low
+        if not at or not low.endswith("ing") or low in lexicon.NOT_PARTICIPLES - {"building"}:
+            return False
+        return is_living(singular(self.words[at - 1].low))
 
     def _bound(self, at: int) -> bool:
         word = self.words[at]
@@ -296,7 +325,7 @@ class _Scan:
         if len(self.items) < 2 or self.items[-2][0] not in ("noun", "modifier"):
             return
         last, after = self.words[self.items[-1][1]], self._word(self.at)
-        if last.low not in lexicon.ENDING_VERBS or after is None:
+        if after is None or not (last.low in lexicon.ENDING_VERBS or self._third_person(last)):
             return
         finite = any(
             w.tag in ("VBD", "VBZ", "VBP", "MD") and w.sentence == last.sentence for w in self.words
@@ -305,6 +334,13 @@ class _Scan:
             self.items.pop()
             self.at -= 1
             self.verbs = 1
+
+    def _third_person(self, last: Word) -> bool:
+        """ "A red fox chases a rabbit": one fox, so no plural."""
+        if self.determiner not in ("a", "an", "another") or last.tag != "NNS":
+            return False
+        counting = any(self.words[i].low in lexicon.QUANTIFIERS for _, i in self.items)
+        return not counting and self.number is None and singular(last.low) != last.low
 
     def _take(self) -> None:
         self.items.append(("noun", self.at))
@@ -327,7 +363,7 @@ class _Scan:
                 return self._elliptical([i for _, i in self.items])
         elif kind == "modifier" and not self._stands_alone(last):
             return self._elliptical([i for _, i in self.items])
-        if self.words[last].low in ("one", "ones"):
+        if self.words[last].low in ("one", "ones", "others"):
             return self._elliptical([i for _, i in self.items[:-1]])
         return self._named(last)
 
@@ -362,6 +398,8 @@ class _Scan:
             return True
         if word.low in lexicon.COLORS and word.low not in lexicon.THING_MODIFIERS:
             return len(self.items) > 1 and word.tag in _NOUNS and word.dep != "conj"
+        if not self.determiner and not self.number and word.low in lexicon.LOOKS | lexicon.SHAPES:
+            return False
         if self.determiner or self.number or len(self.items) > 1:
             return word.tag in _NOUNS or word.low in lexicon.THING_MODIFIERS
         return word.low not in lexicon.MATERIALS and word.tag in _NOUNS
@@ -382,7 +420,8 @@ class _Scan:
         """A phrase without a noun that still counts something: "one red", "the other"."""
         words = [self.words[i].low for i in range(self.start, self.at)]
         picks = {"other", "others", "another", "first", "second", "third", "one", "ones"}
-        if self.at == self.start or not (self.number or picks & set(words)):
+        paired = self.determiner in ("a", "an") and attributes and self._another_follows()
+        if self.at == self.start or not (self.number or picks & set(words) or paired):
             return None
         described = [i for i in attributes if is_describing(self.words[i])]
         return Chunk(
@@ -396,6 +435,16 @@ class _Scan:
             plural="others" in words,
         )
 
+    def _another_follows(self) -> bool:
+        """ "A red and a blue ball"."""
+        joint, after = self._word(self.at), self._word(self.at + 1)
+        return (
+            joint is not None
+            and joint.low in ("and", ",")
+            and after is not None
+            and after.tag == "DT"
+        )
+
 
 def _closes(word: Word | None) -> bool:
     """End of the prompt, punctuation, or "and"."""
@@ -407,4 +456,7 @@ def _number(word: Word) -> int | None:
         return lexicon.NUMBERS[word.low]
     if word.text.isascii() and word.text.isdigit() and len(word.text) <= 3:
         return int(word.text)
+    tens, hyphen, units = word.low.partition("-")
+    if hyphen and tens == "twenty" and 0 < lexicon.NUMBERS.get(units, 0) < 10:
+        return lexicon.NUMBERS[tens] + lexicon.NUMBERS[units]
     return None

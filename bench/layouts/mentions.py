@@ -44,7 +44,10 @@ class _Finder:
                 skip_before = chunk.last
                 continue
             if not chunk.head or self.ellipsis.picks_color(chunk, n):
-                self.ellipsis.resolve(chunk)
+                if not self.ellipsis.borrow(chunk, self.scene.chunks[n + 1 :]):
+                    self.ellipsis.resolve(chunk)
+                continue
+            if self.ellipsis.tells_apart(chunk):
                 continue
             link = self.sorter.of(chunk, following)
             if link == "through":
@@ -55,7 +58,8 @@ class _Finder:
                 skip_before = following.last
             elif self.sorter.is_thing(chunk):
                 mention = self._add(chunk)
-                if link == "holds" and following is not None and mention is not None:
+                counted = following is not None and (following.number or 0) > 0
+                if link == "holds" and not counted and mention is not None:
                     skip_before = self._extend(mention, n)
         add_predicates(self.scene)
         self._ensure_one()
@@ -125,6 +129,8 @@ class _Finder:
             return None
         if chunk.number is not None and chunk.determiner != "both" and chunk.number == 1:
             return None
+        if "other" in {w.low for w in self.scene.words[chunk.first : chunk.last + 1]}:
+            return None
         described = {self.scene.words[i].low for i in chunk.attributes}
         sentence = self.scene.words[chunk.first].sentence
         for mention in reversed(self.scene.mentions):
@@ -133,6 +139,8 @@ class _Finder:
                 continue
             if chunk.noun != mention.noun and " " in chunk.noun:
                 continue
+            if self.scene.sided(chunk) and self.scene.sided(mention.chunk):
+                continue  # "the dog on the left ..., the dog on the right ..."
             known = {self.scene.words[i].low for i in mention.attributes}
             if described <= known:
                 return mention

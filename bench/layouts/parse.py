@@ -10,7 +10,7 @@ from bench.layouts.relate import find_relations
 from bench.layouts.scene import Mention, Scene
 from bench.layouts.syntax import Word, parser_name, read
 
-VERSION = "1"
+VERSION = "2"
 """Raised with every change that can read a prompt differently."""
 
 
@@ -44,8 +44,8 @@ def from_words(prompt: str, words: Sequence[Word], parser: str) -> ParsedPrompt:
         relations=tuple(
             ParsedRelation(place[a], relation, place[b])
             for s, relation, o in links
-            for a in _parts(scene, s)
-            for b in _parts(scene, o)
+            for a in _parts(scene, s, {x for x, r, _ in links if r == relation})
+            for b in _parts(scene, o, {x for _, r, x in links if r == relation})
             if a != b
         ),
         background_span=_background(scene),
@@ -67,10 +67,15 @@ def _instance(words: Sequence[Word], mention: Mention) -> ParsedInstance:
     )
 
 
-def _parts(scene: Scene, index: int) -> list[int]:
-    """All mentions of one phrase: what holds for "two birds" holds for the blue and the red one."""
+def _parts(scene: Scene, index: int, related: set[int]) -> list[int]:
+    """All mentions of one phrase: what holds for "two birds" holds for the blue and the red one.
+
+    Where several of them are ``related`` by themselves, each has its own ("two women, one in a red
+    dress and the other in a blue dress").
+    """
     chunk = scene.mentions[index].chunk
-    return [k for k, m in enumerate(scene.mentions) if m.chunk is chunk]
+    parts = [k for k, m in enumerate(scene.mentions) if m.chunk is chunk]
+    return parts if related.isdisjoint(set(parts) - {index}) else [index]
 
 
 def _background(scene: Scene) -> Span | None:

@@ -23,7 +23,7 @@ from bench.layouts.shapes import FILL, paint
 from bench.layouts.sizes import build_of
 from bench.types import Box, Instance, Layout, Relation
 
-VERSION = "1"
+VERSION = "2"
 """Raised with every change that can move a region."""
 MAX_INSTANCES = 24
 """More cannot be told apart in one picture."""

@@ -40,8 +40,18 @@ class _Predicates:
         if verb.low in ("are", "were", "look", "seem"):
             mention = self.scene.mentions[subject]
             if mention.count == 1 and not mention.chunk.plural:
-                out = self.scene.coordinated_before(subject)
+                out = self.scene.coordinated_before(self._last_joined(subject, verb.index))
         return out
+
+    def _last_joined(self, index: int, end: int) -> int:
+        """The last mention that commas and "and" join to this one, before a word."""
+        while index + 1 < len(self.scene.mentions):
+            following = self.scene.mentions[index + 1]
+            joined = len(self.scene.coordinated_before(index + 1)) > 1
+            if following.last >= end or not joined:
+                break
+            index += 1
+        return index
 
     def _leading_verb(self, at: int) -> int | None:
         """The verb before a predicate, over adverbs, other predicates and "and"; None if none."""
@@ -84,9 +94,23 @@ class _Predicates:
         return self.scene.nearest_before(at)
 
     def _directly(self, at: int) -> int | None:
-        """ "The cat white": only in a fragment such as "one red, the other blue"."""
-        mention = self.scene.mentions[self.scene.owner[at]]
-        return self.scene.owner[at] if not mention.chunk.head or at > mention.last else None
+        """ "The cat white": only in "one red, the other blue" and "a ball, red and shiny, ..."."""
+        index = self.scene.owner[at]
+        mention = self.scene.mentions[index]
+        if not mention.chunk.head or at > mention.last:
+            return index
+        return index if at == mention.last and self._set_off(at + 1) else None
+
+    def _set_off(self, at: int) -> bool:
+        """Do only attributes stand between a comma at a word and the next mark or the end?"""
+        words = self.scene.words
+        if at >= len(words) or words[at].text != ",":
+            return False
+        at += 1
+        while at < len(words) and (self.is_predicate(words[at]) or words[at].low == "and"):
+            at += 1
+        closed = at == len(words) or words[at].text in (",", ".", ";") or words[at].tag == "IN"
+        return closed and words[at - 1].low != "and"
 
     def _made_of(self, word: Word) -> int | None:
         """ "Made of wood", "a man in red"."""

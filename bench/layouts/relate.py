@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from bench.layouts import words as lexicon
-from bench.layouts.scene import Scene
-from bench.layouts.syntax import Word
+from bench.layouts.doers import Doers
+from bench.layouts.loose import Loose
+from bench.layouts.rules import PLANAR
+from bench.layouts.scene import Link, Scene
+from bench.layouts.wordings import Hit, find_hits
 
-Link = tuple[int, str, int]
-
-_PATTERNS = sorted(
-    ((tuple(phrase.split()), relation) for phrase, relation in lexicon.RELATION_PHRASES),
-    key=lambda entry: -len(entry[0]),
-)
 _ABSOLUTE = {"left": ("x", 0), "right": ("x", 2), "top": ("y", 0), "bottom": ("y", 2)}
 _CENTRE = ("middle", "center", "centre")
-_FLOATING = (
-    "float", "fl", "hover", "hung", "hang", "soar", "loom", "suspend", "glid", "jump", "buzz",
-    "drift", "shin", "shone", "rose", "ris", "leap", "arch", "circl",
-)  # fmt: skip
 _MUTUAL = (
     ("next", "to", "each", "other"),
     ("beside", "each", "other"),
@@ -28,24 +20,23 @@ _MUTUAL = (
     ("side", "by", "side"),
     ("next", "to", "one", "another"),
 )
-_NOT_ACTIONS = ("contrast", "creat", "remind", "resembl", "provid", "compet")
-
-
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    """A wording of a relation, as a half-open range of words."""
-
-    start: int
-    end: int
-    relation: str
+_CARRYING = {"on": lexicon.ABOVE, "in": lexicon.INSIDE, "over": lexicon.ABOVE}
 
 
 def find_relations(scene: Scene) -> list[Link]:
-    """(subject, relation, object) over the scene's mentions, at most one for each two of them."""
-    found = _Relater(scene)
+    """Links between the scene's mentions, at most one for each two of them.
+
+    Wordings of the closed list come first, what only follows from a verb or preposition last.
+    """
+    hits = find_hits(scene.words)
+    doers = Doers(scene, hits)
+    found = _Relater(scene, hits, doers)
     links: list[Link] = []
     known: set[frozenset[int]] = set()
-    for link in [*found.placed(), *found.absolute(), *found.mutual(), *found.loose()]:
+    for link in [
+        *found.placed(), *found.sided(), *found.carried(), *found.absolute(),
+        *found.mutual(), *Loose(scene, doers).links(),
+    ]:  # fmt: skip
         subject, _, obj = link
         pair = frozenset((subject, obj))
         if subject != obj and pair not in known:
@@ -55,141 +46,76 @@ def find_relations(scene: Scene) -> list[Link]:
 
 
 class _Relater:
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, hits: list[Hit], doers: Doers) -> None:
         self.scene = scene
         self.words = scene.words
-        self.hits = _hits(self.words)
-        self.covered = {i for h in self.hits for i in range(h.start, h.end)}
-
-    # wordings of the closed list
+        self.hits = hits
+        self.doers = doers
 
     def placed(self) -> Iterator[Link]:
         for hit in self.hits:
-            obj = self._object(hit.end)
+            obj = self.doers.object_at(hit.end)
             if obj is None:
+                if self._pronoun_at(hit.end):
+                    yield from self._pronominal(hit.start, hit.end, hit.relation)
                 continue
-            for subject in self._subjects(hit.start, obj):
+            for subject in self.doers.subjects(hit.start, obj):
                 for other in self._objects(obj, hit):
                     yield (subject, hit.relation, other)
 
-    def _object(self, at: int) -> int | None:
-        """The mention that starts at a word, over what may stand before its phrase."""
-        for i in range(at, min(at + 3, len(self.words))):
-            word = self.words[i]
-            if i in self.scene.owner:
-                return self.scene.owner[i]
-            if word.tag in ("PRP", "WDT", "WP") or word.tag.startswith("V"):
-                return None
-        return None
-
-    def _objects(self, obj: int, hit: _Hit) -> list[int]:
+    def _objects(self, obj: int, hit: Hit) -> list[int]:
         """The object and what "and" joins to it: "next to the peach and the pear"."""
         out = [obj]
-        joined = self._joined_after(obj)
+        joined = self.doers.joined_after(obj)
         between = self.words[hit.start].low in ("between", "among")
         verbal = any(w.tag.startswith("V") for w in self.words[: hit.start])
-        if joined is not None and (between or (verbal and not self._leads_on(joined))):
+        if joined is not None and (between or (verbal and not self.doers.leads_on(joined))):
             out.append(joined)
         return out
 
-    def _joined_after(self, index: int) -> int | None:
-        """The mention right after this one, with only "and" between the two."""
-        if index + 1 >= len(self.scene.mentions):
-            return None
-        here, following = self.scene.mentions[index], self.scene.mentions[index + 1]
-        between = [w.low for w in self.words[here.last + 1 : following.first]]
-        return index + 1 if between in (["and"], [",", "and"]) else None
+    # "a house with a tree behind it", "a cat with a dog to its right"
 
-    def _leads_on(self, index: int) -> bool:
-        """Does a mention start something new (a verb or a relation follows it)?"""
-        after = self.scene.mentions[index].last + 1
-        if after >= len(self.words):
-            return False
-        word = self.words[after]
-        return word.tag.startswith("V") or word.tag in ("IN", "MD", "TO") or after in self.covered
+    def sided(self) -> Iterator[Link]:
+        for word in self.words[2:]:
+            lead, owner = self.words[word.index - 2], self.words[word.index - 1]
+            if word.low in ("left", "right") and owner.tag == "PRP$" and lead.tag in ("IN", "TO"):
+                self.doers.covered |= {lead.index, owner.index, word.index}
+                side = lexicon.LEFT if word.low == "left" else lexicon.RIGHT
+                yield from self._pronominal(lead.index, owner.index, side)
 
-    def _subjects(self, at: int, obj: int) -> list[int]:
-        """Mentions of which the relation that is worded at a word speaks."""
-        word = self.words[at]
-        verbal = word.tag.startswith("V")
-        governor = word if verbal else self._governor(at)
-        subject: int | None = None
-        through_verb = False
-        if governor is not None and governor.index in self.scene.owner and not verbal:
-            subject = self.scene.owner[governor.index]
-        elif governor is not None:
-            subject = self._subject_of(governor)
-            through_verb = subject is not None
-        if subject is None or subject == obj:
-            subject = self._nearest(at, obj)
-            through_verb = False
-        if subject is None:
-            return []
-        if through_verb and governor is not None and self._plural_verb(governor):
-            return [m for m in self._coordinated(subject) if m != obj]
-        return [subject]
+    # "a suitcase with a hat on it"
 
-    def _governor(self, at: int) -> Word | None:
-        """What a preposition hangs on, over the words of its own wording."""
-        word = self.words[at]
-        seen = set()
-        while word.index not in seen:
-            seen.add(word.index)
-            head = self.words[word.head]
-            if head.index == word.index:
-                return None
-            inside = head.index in self.covered and abs(head.index - at) < 6
-            if not inside and head.tag not in ("IN", "TO", "RB", "CC"):
-                return head
-            word = head
-        return None
+    def carried(self) -> Iterator[Link]:
+        for word in self.words:
+            if word.low in _CARRYING and self._pronoun_at(word.index + 1):
+                yield from self._pronominal(word.index, word.index + 1, _CARRYING[word.low])
 
-    def _subject_of(self, verb: Word) -> int | None:
-        """The mention that does what a verb says, over chains of "and" and participles."""
-        for _ in range(4):
-            children = [w for w in self.words if w.head == verb.index and w.index != verb.index]
-            there = any(w.dep == "expl" for w in children)
-            wanted = ("nsubj", "nsubjpass") if not there else ("attr", "nsubj", "dobj")
-            for child in children:
-                if child.dep in wanted and child.index in self.scene.owner:
-                    return self.scene.owner[child.index]
-            if any(c.dep in wanted and c.tag == "PRP" for c in children):
-                return None
-            if verb.dep in ("acl", "relcl", "amod") and verb.head in self.scene.owner:
-                return self.scene.owner[verb.head]
-            if verb.dep not in ("conj", "advcl", "xcomp", "acl", "relcl", "ccomp", "aux", "dep"):
-                return None
-            verb = self.words[verb.head]
-            if verb.index in self.scene.owner:
-                return self.scene.owner[verb.index]
-        return None
+    def _pronoun_at(self, at: int) -> bool:
+        return at < len(self.words) and self.words[at].tag in ("PRP", "WDT", "WP")
 
-    def _plural_verb(self, verb: Word) -> bool:
-        return (
-            verb.tag in ("VBP", "VBD")
-            or any(w.head == verb.index and w.low in ("are", "were") for w in self.words)
-            or verb.low in ("are", "were")
-        )
-
-    def _coordinated(self, subject: int) -> list[int]:
-        out = [subject]
-        while (joined := self._joined_after(out[-1])) is not None:
-            out.append(joined)
-        return self.scene.coordinated_before(subject)[:-1] + out
-
-    def _nearest(self, at: int, obj: int) -> int | None:
-        """The mention that ends last before a word; the next after the object if none does."""
-        sentence = self.words[at].sentence
-        before = [
-            i
-            for i, m in self.scene.owner.items()
-            if i < at and m != obj and self.words[i].sentence == sentence
-        ]
-        if before:
-            return self.scene.owner[max(before)]
-        last = self.scene.mentions[obj].last
-        after = [i for i, m in self.scene.owner.items() if i > last and m != obj]
-        return self.scene.owner[min(after)] if after else None
+    def _pronominal(self, start: int, at: int, relation: str) -> Iterator[Link]:
+        """A relation whose object is the pronoun at a word: it speaks of an earlier thing."""
+        pronoun = self.words[at]
+        before = [i for i in sorted(self.scene.owner) if i < start]
+        after = [i for i in self.scene.owner if i > at]
+        if not before:
+            return
+        last = self.scene.owner[before[-1]]
+        leads = pronoun.sentence != self.words[before[-1]].sentence
+        leads |= self.doers.opens(start) and self.doers.inverts(at + 1)
+        if leads or pronoun.tag in ("WDT", "WP"):
+            # "There is a house. Behind it is a tree", "a house, behind which stands a tree"
+            if not after:
+                return
+            subject, obj = self.scene.owner[min(after)], self.doers.antecedents.get(last, last)
+        else:
+            others = [self.scene.owner[i] for i in before if self.scene.owner[i] != last]
+            if not others:
+                return
+            subject, obj = last, self.doers.antecedents.get(others[-1], others[-1])
+        if subject != obj:
+            self.doers.antecedents[subject] = obj
+            yield (subject, relation, obj)
 
     # "a dog on the left and a cat on the right"
 
@@ -198,11 +124,11 @@ class _Relater:
         for word in self.words:
             axis, rank = _ABSOLUTE.get(word.low, ("", 0))
             centre = word.low in _CENTRE
-            if word.index in self.covered or not (axis or centre):
+            if word.index in self.doers.covered or not (axis or centre):
                 continue
             before = {w.low for w in self.words[max(0, word.index - 3) : word.index]}
             following = self.words[word.index + 1].low if word.index + 1 < len(self.words) else ""
-            picture = following in ("of",) and self._object(word.index + 2) is None
+            picture = following in ("of",) and self.doers.object_at(word.index + 2) is None
             if not before & {"on", "at", "in", "to"} or (following == "of" and not picture):
                 continue
             subject = self._spotted(word.index)
@@ -215,19 +141,32 @@ class _Relater:
             for (r0, a), (r1, b) in zip(ranked, ranked[1:], strict=False):
                 if r0 < r1:
                     yield (a, relation, b)
-            if len(ranked) == 1 and len(self.scene.mentions) == 2 and ranked[0][0] != 1:
+            if len(ranked) == 1 and ranked[0][0] != 1:
                 rank, mention = ranked[0]
-                other = 1 - mention
-                yield (mention, relation, other) if rank == 0 else (other, relation, mention)
+                other = self._opposite(mention, relation)
+                if other is not None:
+                    yield (mention, relation, other) if rank == 0 else (other, relation, mention)
+
+    def _opposite(self, mention: int, relation: str) -> int | None:
+        """What the only thing "on the right" is right of: the other thing, or of what another is
+        left ("the pillow is on the left side of the sofa, the lamp on the right")."""
+        axis = PLANAR[relation][0]
+        for hit in self.hits:
+            if hit.relation in PLANAR and PLANAR[hit.relation][0] == axis:
+                obj = self.doers.object_at(hit.end)
+                if obj is not None and obj != mention:
+                    return obj
+        return 1 - mention if len(self.scene.mentions) == 2 else None
 
     def _spotted(self, at: int) -> int | None:
         """The mention that "on the left" speaks of: the one before, or the next if it leads."""
         start = at
         while start > 0 and self.words[start - 1].low in ("the", "on", "at", "in", "to", "far"):
             start -= 1
+        following = self.words[at + 1] if at + 1 < len(self.words) else None
         leading = start == 0 or self.words[start - 1].text in (".", ";")
-        leading |= self.words[start - 1].low == "and" and (
-            at + 1 < len(self.words) and self.words[at + 1].low in ("is", "are", ",", "there")
+        leading |= self.words[start - 1].low in ("and", ",") and (
+            following is not None and following.low in ("is", "are", ",", "there", "a", "an")
         )
         if leading:
             after = [i for i in self.scene.owner if i > at]
@@ -243,97 +182,6 @@ class _Relater:
             for at in range(len(lows) - len(pattern) + 1):
                 if tuple(lows[at : at + len(pattern)]) != pattern:
                     continue
-                nearest = self._nearest(at, -1)
+                nearest = self.doers.nearest(at, -1)
                 if nearest is not None and nearest > 0:
                     yield (nearest - 1, lexicon.NEAR, nearest)
-
-    # prepositions and verbs whose meaning hangs on their company
-
-    def loose(self) -> Iterator[Link]:
-        for word in self.words:
-            if word.index in self.covered:
-                continue
-            if word.tag in ("IN", "TO", "RP", "RB") and word.dep in (
-                "prep",
-                "agent",
-                "prt",
-                "dative",
-            ):
-                yield from self._prepositional(word)
-            elif word.dep == "dobj" and word.index in self.scene.owner:
-                verb = self.words[word.head]
-                subject = self._subject_of(verb) if verb.tag.startswith("V") else None
-                if subject is not None and not verb.low.startswith(_NOT_ACTIONS):
-                    yield (subject, lexicon.ACTION, self.scene.owner[word.index])
-
-    def _prepositional(self, word: Word) -> Iterator[Link]:
-        obj = self._object(word.index + 1)
-        governor = self.words[word.head]
-        if obj is None or governor.low.startswith(_NOT_ACTIONS):
-            return
-        verbal = governor.tag.startswith("V")
-        if governor.index in self.scene.owner:
-            subject: int | None = self.scene.owner[governor.index]
-        else:
-            subject = self._subject_of(governor) if verbal else None
-        if subject is None:
-            return
-        relation = self._meaning(word, governor, verbal, subject, obj)
-        if relation is None:
-            return
-        if word.dep == "agent" and relation == lexicon.ACTION:
-            subject, obj = obj, subject
-        subjects = [subject]
-        if verbal and self._plural_verb(governor):
-            subjects = [m for m in self._coordinated(subject) if m != obj]
-        for each in subjects:
-            yield (each, relation, obj)
-        joined = self._extra(obj, verbal)
-        if joined is not None and relation != lexicon.INSIDE:
-            yield (subject, relation, joined)
-
-    def _extra(self, obj: int, verbal: bool) -> int | None:
-        joined = self._joined_after(obj)
-        return joined if verbal and joined is not None and not self._leads_on(joined) else None
-
-    def _meaning(
-        self, word: Word, governor: Word, verbal: bool, subject: int, obj: int
-    ) -> str | None:
-        noun = self.scene.mentions[obj].noun.split()[-1]
-        low = word.low
-        if word.dep == "prt" or (low == "on" and noun in lexicon.HANDLED):
-            return lexicon.ACTION
-        if low in ("on", "upon", "onto"):
-            return lexicon.INSIDE if noun in lexicon.UPRIGHT else lexicon.ABOVE
-        if low in ("in", "into"):
-            return lexicon.ACTION if noun in lexicon.GARMENTS else lexicon.INSIDE
-        if low == "over":
-            floats = not verbal or governor.low.startswith(_FLOATING)
-            return lexicon.ABOVE if floats else lexicon.ACTION
-        if low == "by":
-            return lexicon.ACTION if word.dep == "agent" else lexicon.NEAR
-        if low == "with":
-            return lexicon.ACTION if verbal else lexicon.NEAR
-        return lexicon.ACTION if verbal and low not in ("for", "of", "like", "as") else None
-
-
-def _hits(words: Sequence[Word]) -> list[_Hit]:
-    """Wordings in the prompt, left to right, the longest where several start."""
-    lows = [w.low for w in words]
-    hits = []
-    at = 0
-    while at < len(lows):
-        for pattern, relation in _PATTERNS:
-            if tuple(lows[at : at + len(pattern)]) == pattern and _holds(words, at, pattern):
-                hits.append(_Hit(at, at + len(pattern), relation))
-                at += len(pattern) - 1
-                break
-        at += 1
-    return hits
-
-
-def _holds(words: Sequence[Word], at: int, pattern: tuple[str, ...]) -> bool:
-    """A one-word wording must be a preposition here ("before", "under", "left of" need no test)."""
-    if len(pattern) > 1:
-        return True
-    return words[at].tag in ("IN", "RB", "JJ", "RP") and words[at].dep not in ("mark", "amod")

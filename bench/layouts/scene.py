@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from bench.layouts.chunks import Chunk
 from bench.layouts.syntax import Word
 
+Link = tuple[int, str, int]
+"""(subject, relation, object): indices of mentions."""
+
 
 @dataclass(slots=True, eq=False)
 class Mention:
@@ -42,9 +45,27 @@ class Scene:
         """The word before a phrase, lower case; "" at the start."""
         return self.words[chunk.first - 1].low if chunk.first else ""
 
+    def before_mention(self, index: int) -> str:
+        """The word before a mention's phrase, lower case; "" at the start."""
+        first = self.mentions[index].first
+        return self.words[first - 1].low if first else ""
+
     def head(self, chunk: Chunk) -> Word:
         """The last word of a phrase's noun."""
         return self.words[chunk.head[-1]]
+
+    def sided(self, chunk: Chunk) -> bool:
+        """Is it told from another of its kind: "the dog on the left", "the first dog"?"""
+        inside = {w.low for w in self.words[chunk.first : chunk.last]}
+        if inside & {"left", "right", "first", "second", "third", "last"}:
+            return True
+        after = [w.low for w in self.words[chunk.last + 1 : chunk.last + 5]]
+        sides = ("left", "right", "top", "bottom")
+        return (
+            after[:1] in (["on"], ["at"])
+            and after[1:2] == ["the"]
+            and (len(after) > 2 and after[2] in sides and after[3:] != ["of"])
+        )
 
     def own(self, chunk: Chunk, mention: Mention) -> None:
         """Let the words of a phrase stand for a mention."""

@@ -55,6 +55,12 @@ class Sorter:
             and chunk.determiner in ("", "the", "its", "one", "each")
         ):
             return False
+        if (
+            head.low in lexicon.ARRANGED
+            and self.scene.before(chunk) == "in"
+            and not chunk.attributes
+        ):
+            return False
         if self._is_place(chunk):
             self.scene.places.append(chunk)
             return False
@@ -65,6 +71,8 @@ class Sorter:
 
     def _concrete(self, chunk: Chunk) -> bool:
         noun = chunk.noun.split()[-1] if chunk.noun else ""
+        if tuple(chunk.noun.split()[-2:]) in lexicon.NAMED_BY_ADJECTIVE:
+            return True  # "a remote control"
         return not is_abstract(noun) and not is_abstract(self.scene.head(chunk).low)
 
     def _bare_aspect(self, chunk: Chunk) -> bool:
@@ -99,11 +107,14 @@ class Sorter:
         """ "... were the only containers", "..., a savory delight": no second thing."""
         head = self.scene.head(chunk)
         governor = self.scene.words[head.head]
+        if chunk.first and self.scene.words[chunk.first - 1].tag in ("IN", "TO"):
+            return False
         if head.dep == "attr" and governor.low in lexicon.STATES:
             subjects = [
                 w for w in self.scene.words if w.head == governor.index and w.dep == "nsubj"
             ]
-            return any(self.scene.owner.get(s.index) is not None for s in subjects)
+            # Not of what an inverted sentence starts with: "Behind two cats are three dogs".
+            return any(self._speaks(s.index) for s in subjects)
         comma = chunk.first > 0 and self.scene.words[chunk.first - 1].text == ","
         if comma and chunk.determiner in ("a", "an") and self._of_an_idea(chunk):
             return True
@@ -123,6 +134,14 @@ class Sorter:
             return bool(clause) and comma and not listed and not there
         return False
 
+    def _speaks(self, at: int) -> bool:
+        """Is a word part of a thing that no preposition leads to?"""
+        index = self.scene.owner.get(at)
+        if index is None:
+            return False
+        first = self.scene.mentions[index].first
+        return first == 0 or self.scene.words[first - 1].tag not in ("IN", "TO", "RB", "JJ")
+
     def _of_an_idea(self, chunk: Chunk) -> bool:
         """ "A maze of possibilities"."""
         after = chunk.last + 1
@@ -138,6 +157,8 @@ class Sorter:
             return chunk.noun.split()[0] in lexicon.ROOMS | lexicon.OUTDOORS | {"background"}
         if head.low == "background":
             return True
+        if name == "moon":
+            return self.scene.before(chunk) == "on"
         indoors = name in lexicon.ROOMS or chunk.noun.endswith(" room")
         if not indoors and name not in lexicon.OUTDOORS:
             return False
@@ -148,6 +169,7 @@ class Sorter:
             return True
         if before in (lexicon.INTO if indoors else lexicon.PLACE_PREPOSITIONS):
             vivid = [i for i in chunk.attributes if is_describing(self.scene.words[i])]
+            vivid = [] if name in lexicon.SCENIC else vivid
             solid = name in ("sidewalk", "path", "road", "street", "waves", "pavement", "lawn")
             return indoors or not (vivid and (before in ("on", "against") or solid))
         if indoors:
@@ -160,7 +182,7 @@ class Sorter:
         part = next((c for c in self.scene.chunks if c.last == of - 1), None)
         if part is None or not part.head or not part.first:
             return ""
-        if self.scene.words[part.head[-1]].low not in lexicon.PLACED:
+        if self.scene.words[part.head[-1]].low not in lexicon.PLACED - {"front"}:
             return ""
         return self.scene.words[part.first - 1].low
 

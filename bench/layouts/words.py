@@ -61,6 +61,8 @@ GROUPS = _set(
     plenty"""
 )
 """Nouns that give way to what they hold; one region stands for all of it."""
+ARRANGED = _set("row line circle queue group pile stack pair formation column cluster heap")
+"""How things stand, after "in": "six people in a row"."""
 PORTIONS = _set(
     """piece slice chunk bit loaf bar scoop sheet strip block blade coat drop lump wedge stick
     stalk ball work head ear clove sprig spoonful"""
@@ -103,6 +105,8 @@ OUTDOORS = _set(
     neighborhood vineyard orchard habitat crosswalk tracks"""
 )
 """Places and weather that a scene is out in, when a preposition of place leads to them."""
+SCENIC = _set("beach desert farm island coast shore playground seashore savanna meadow")
+"""Outdoor places that are the background even with a colour ("on a sunny beach")."""
 INTO = _set("in at inside within into through throughout around of outside")
 """Prepositions that lead into a room."""
 PLACE_PREPOSITIONS = INTO | _set(
@@ -138,24 +142,25 @@ QUANTIFIERS = _set(
     whole first second third fourth another no any less fewer favorite good best possible
     personal local historic special social left right top bottom front back middle upper
     lower full next nearby beloved loved unlikely imaginary potential latest precious able
-    worth ready visible useful necessary perfect similar"""
+    worth ready visible useful necessary perfect similar
+    close adjacent"""
 )
 """Adjectives that do not show in a picture of the one thing."""
 VAGUE = _set(
     """thing things one ones someone something somebody everyone everything anyone nothing anything
-    nobody other others looking"""
+    nobody other others looking half"""
 )
 
 _NAMES = """
-    hot-dog polar-bear grizzly-bear fire-hydrant high-heel remote-control sweet-potato
-    french-fries bald-eagle solar-panel mobile-phone guinea-pig golden-retriever christmas-tree
-    easter-egg stuffed-animal mashed-potatoes swiss-army hot-air cotton-candy square-dance
-    gold-fish wind-mill orange-juice orange-tree orange-slice orange-peel paper-clip paper-towel
-    silver-ware wine-glass stained-glass black-board white-board wild-flowers wild-flower
-    roller-coaster ice-cream light-bulb hula-hoop sleeping-bag running-shoe running-track
-    walking-stick swimming-pool playing-card reading-lamp reading-glass racing-car riding-boot
-    climbing-frame climbing-wall skating-rink writing-desk jumping-jack knitting-needle
-    swimming-trunk"""
+    french-horn french-fry teddy-bear hot-dog polar-bear grizzly-bear fire-hydrant high-heel
+    remote-control sweet-potato french-fries bald-eagle solar-panel mobile-phone guinea-pig
+    golden-retriever christmas-tree easter-egg stuffed-animal mashed-potatoes swiss-army hot-air
+    cotton-candy square-dance gold-fish wind-mill orange-juice orange-tree orange-slice
+    orange-peel paper-clip paper-towel silver-ware wine-glass stained-glass black-board
+    white-board wild-flowers wild-flower roller-coaster ice-cream light-bulb hula-hoop
+    sleeping-bag running-shoe running-track walking-stick swimming-pool playing-card
+    reading-lamp reading-glass racing-car riding-boot climbing-frame climbing-wall skating-rink
+    writing-desk jumping-jack knitting-needle swimming-trunk"""
 NAMED_BY_ADJECTIVE = frozenset(tuple(pair.split("-")) for pair in _NAMES.split())
 """Modifier and noun that name a thing together."""
 GERUNDS = _set(
@@ -236,21 +241,24 @@ HIDDEN, INSIDE, ACTION = "hidden_by", "inside", "action"
 RELATION_PHRASES: tuple[tuple[str, str], ...] = tuple(
     (phrase, relation)
     for relation, phrases in {
-        LEFT: """on the left side of|to the left side of|on the left of|to the left of|on the left
-            hand side of|at the left of|on left of|to left of|left of|on the left from""",
-        RIGHT: """on the right side of|to the right side of|on the right of|to the right of|on the
-            right hand side of|at the right of|on right of|to right of|right of""",
-        ABOVE: """on the top of|on top of|at the top of|to the top of|over the top of|atop of|atop|
-            above|higher than""",
-        BELOW: """on the bottom of|at the bottom of|below|underneath|beneath|under|lower than|to the
-            bottom of""",
-        NEAR: """on the side of|on side of|at the side of|by the side of|to the side of|next to|
-            close to|adjacent to|near to|near|beside|alongside|besides|nearby to|in close proximity
-            to|against|among|between|amid|around|surrounded by|flanked by|side by side with""",
+        LEFT: """on the left side of| to the left side of| on the left of| to the left of| on the
+            left hand side of| on the left-hand side of| to the left-hand side of| at the
+            left of| on left of| to left of| left of| on the left from""",
+        RIGHT: """on the right side of| to the right side of| on the right of| to the right of| on
+            the right hand side of| on the right-hand side of| to the right-hand side of| at
+            the right of| on right of| to right of| right of""",
+        ABOVE: """on the top of| on top of| at the top of| to the top of| over the top of| atop
+            of| atop| above| higher than""",
+        BELOW: """on the bottom of| at the bottom of| below| underneath| beneath| under| lower
+            than| to the bottom of""",
+        NEAR: """on either side of| on both sides of| on the side of| on side of| at the side of|
+            by the side of| to the side of| next to| close to| adjacent to| near to| near|
+            beside| alongside| besides| nearby to| in close proximity to| against| among|
+            between| amid| around| surrounded by| flanked by| side by side with""",
         FRONT: "in front of|in the front of|before",
-        HIDDEN: """hidden by|hidden behind|hidden from view by|hidden under|partially hidden by|
-            obscured by|partly hidden by|concealed by|concealed behind|blocked by|covered by|
-            occluded by""",
+        HIDDEN: """hidden by| hidden behind| hidden from view by| hidden under| partially hidden
+            by| obscured by| partly hidden by| concealed by| concealed behind| blocked by|
+            covered by| occluded by""",
         BEHIND: "behind|at the back of|in back of|in the back of",
         INSIDE: "inside of|inside|within|into the inside of",
     }.items()
