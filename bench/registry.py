@@ -67,6 +67,18 @@ _BUILTIN: dict[str, tuple[Entry, ...]] = {
         Entry("blip_vqa", "metrics.blip_vqa:BlipVQA", "attribute binding by visual questions"),
         Entry("clip_score", "metrics.clip_score:CLIPScore", "cosine of image and prompt"),
         Entry("localization", "metrics.localization:Localization", "detections against targets"),
+        Entry("spatial_2d", "metrics.spatial_2d:Spatial2D", "left of, above, near: by boxes"),
+        Entry(
+            "spatial_3d",
+            "metrics.spatial_3d:Spatial3D",
+            "in front of, behind: by depth; needs --judge depth=NAME",
+        ),
+        Entry("numeracy", "metrics.numeracy:Numeracy", "each thing as often as asked"),
+        Entry(
+            "three_in_one",
+            "metrics.three_in_one:ThreeInOne",
+            "complex prompts: attributes, places, actions",
+        ),
     ),
     "suite": (
         Entry("pocket", "bench.suites:pocket", "48 held-out prompts of the pocket grammar"),

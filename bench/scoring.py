@@ -70,7 +70,7 @@ def score_run(run: Run, metrics: Sequence[Metric]) -> Scoring:
         due = sorted(run.unscored(metric_id) - bad)
         if not due:
             continue
-        with progress_bar(metric.name, len(due)) as bar:
+        with progress_bar(f"{metric.name} ({metric.mode})", len(due)) as bar:
             for start in range(0, len(due), BATCH):
                 batch = []
                 for image_id in due[start : start + BATCH]:

@@ -8,26 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from bench import registry
 from bench.calibrate.faults import FAULTS, SIZE, Case, make_cases
 from bench.calibrate.measures import RESAMPLES, sensitivity
 from bench.errors import BenchError, unknown_name
 from bench.judges import JudgeSet
 from bench.judges.cache import image_key
 from bench.models import POCKET_JUDGES
+from bench.scoring import make_metrics
 from metrics.base import Metric, Sample
-from metrics.blip_vqa import BlipVQA
-from metrics.clip_score import CLIPScore
-from metrics.localization import Localization
-from metrics.numeracy import Numeracy
-from metrics.spatial_2d import Spatial2D
-from metrics.spatial_3d import Spatial3D
-from metrics.three_in_one import ThreeInOne
 
-CLASSES: Mapping[str, Any] = {
-    c.name: c
-    for c in (BlipVQA, CLIPScore, Localization, Spatial2D, Spatial3D, Numeracy, ThreeInOne)
-}
 METRICS = (
     "blip_vqa@official",
     "blip_vqa@fixed",
@@ -143,17 +132,7 @@ def pocket_judges(
 
 def make_metric(text: str, judges: JudgeSet) -> Metric:
     """``name`` or ``name@mode`` (or ``module:attribute``) as a metric with these judges."""
-    name, _, mode = text.partition("@")
-    metric: Metric = metric_class(name).create(judges, mode or None)
-    return metric
-
-
-def metric_class(name: str) -> Any:
-    """The metric behind a name or ``module:attribute``; BenchError for what has no ``create``."""
-    target = CLASSES.get(name) or registry.resolve("metric", name)
-    if not hasattr(target, "create"):
-        raise BenchError(f"metric {name!r} ({target!r}) has no create(judges, mode)")
-    return target
+    return make_metrics([text], judges)[0]
 
 
 def _rows(

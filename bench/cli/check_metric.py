@@ -22,14 +22,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
+    from bench import registry
     from bench.calibrate.faults import make_cases
-    from bench.calibrate.run import metric_class, pocket_judges
+    from bench.calibrate.run import pocket_judges
     from bench.metric_check import check_metric
     from bench.models import POCKET_JUDGES
     from metrics.base import Sample
 
     name, _, mode = args.metric.partition("@")
-    target = metric_class(name)
+    target = registry.resolve("metric", name)
     cases = [
         case
         for fault in ("attributes swapped", "relation inverted", "depth inverted", "wrong count")

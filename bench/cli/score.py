@@ -81,6 +81,8 @@ def _score_images(args: argparse.Namespace) -> int:
     from bench.models import OPEN_JUDGES, model_spec
     from bench.store import Run, lock
 
+    for text in args.metrics:  # a mistyped one is said before anything is taken up
+        registry.resolve("metric", text.partition("@")[0])
     suite = _suite(args)
     inventory = take_inventory(args.images, suite.layouts, args.mapping)
     if not inventory.found:
