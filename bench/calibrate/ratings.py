@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.calibrate.measures import RESAMPLES, bootstrap, rank_correlation
+from bench.calibrate.measures import RESAMPLES, bootstrap, kendall, spearman
 from bench.calibrate.run import make_metric
 from bench.errors import BenchError
 from bench.judges import JudgeSet
@@ -127,12 +127,13 @@ def _correlations(
     prompts: np.ndarray[Any, Any],
     resamples: int,
 ) -> dict[str, Any]:
-    def of(kind: str) -> Callable[[np.ndarray[Any, Any]], float]:
-        return lambda rows: rank_correlation(kind, values[rows], ratings[rows])
-
     return {
-        kind: bootstrap(prompts, of(kind), resamples=resamples).to_dict()
-        for kind in ("kendall", "spearman")
+        "kendall": bootstrap(
+            prompts, lambda w: kendall(values, ratings, w), resamples=resamples
+        ).to_dict(),
+        "spearman": bootstrap(
+            prompts, lambda w: spearman(values, ratings, w), resamples=resamples
+        ).to_dict(),
     }
 
 

@@ -11,7 +11,15 @@ from PIL import Image
 from scipy import stats
 
 from bench.calibrate import FAULTS, make_cases, tables
-from bench.calibrate.measures import auc, bootstrap, paired_share, sensitivity
+from bench.calibrate.measures import (
+    auc,
+    bootstrap,
+    kendall,
+    paired_share,
+    sensitivity,
+    spearman,
+    weighted_auc,
+)
 from bench.calibrate.ratings import calibrate_ratings, read_ratings
 from bench.calibrate.run import TrueDepth, calibrate
 from bench.calibrate.switches import switches, switches_text
@@ -95,8 +103,12 @@ def test_missing_scores_are_counted_and_too_few_give_nothing():
 def test_bootstrap_resamples_whole_groups():
     groups = np.repeat(np.arange(8), 10)
     values = groups.astype(float)
-    wide = bootstrap(groups, lambda rows: float(values[rows].mean()), resamples=400)
-    narrow = bootstrap(np.arange(80), lambda rows: float(values[rows].mean()), resamples=400)
+
+    def mean(weights):
+        return weights @ values / weights.sum(axis=1)
+
+    wide = bootstrap(groups, mean, resamples=400)
+    narrow = bootstrap(np.arange(80), mean, resamples=400)
     assert wide.low <= 3.5 <= wide.high
     assert (wide.high - wide.low) > 2 * (narrow.high - narrow.low)
 
@@ -105,7 +117,37 @@ def test_bootstrap_resamples_whole_groups():
 @settings(max_examples=50)
 def test_paired_share_and_its_opposite_make_one(pairs):
     a, b = np.array(pairs).T
-    assert paired_share(a, b) + paired_share(b, a) == pytest.approx(1)
+    once = np.ones((1, len(a)))
+    assert paired_share(a, b, once)[0] + paired_share(b, a, once)[0] == pytest.approx(1)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.booleans()), min_size=3),
+    st.integers(0, 99),
+)
+@settings(max_examples=60)
+def test_statistics_with_weights_are_scipys_on_repeated_rows(rows, seed):
+    a, b, clean = (np.array(column) for column in zip(*rows, strict=True))
+    drawn = np.random.default_rng(seed).integers(0, len(a), (3, len(a)))
+    weights = np.stack([np.bincount(d, minlength=len(a)) for d in drawn]).astype(float)
+    x, y = a.astype(float), b.astype(float)
+    ours = {
+        "kendall": kendall(x, y, weights),
+        "spearman": spearman(x, y, weights),
+        "auc": weighted_auc(x, clean, weights),
+    }
+    for k, d in enumerate(drawn):
+        if np.ptp(a[d]) and np.ptp(b[d]):
+            assert ours["kendall"][k] == pytest.approx(stats.kendalltau(a[d], b[d]).statistic)
+            assert ours["spearman"][k] == pytest.approx(stats.spearmanr(a[d], b[d]).statistic)
+        else:
+            assert np.isnan(ours["kendall"][k]) and np.isnan(ours["spearman"][k])
+        if clean[d].any() and not clean[d].all():
+            u = stats.mannwhitneyu(a[d][clean[d]], a[d][~clean[d]]).statistic
+            pairs = clean[d].sum() * (~clean[d]).sum()
+            assert ours["auc"][k] == pytest.approx(u / pairs)
+        else:
+            assert np.isnan(ours["auc"][k])
 
 
 class TrueDetector:
