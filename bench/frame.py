@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from bench.identity import digest
@@ -19,6 +21,9 @@ COLUMNS = (
     "status", "seconds", "passes", "peak_memory_mb", "protocol", "protocol_text",
 )  # fmt: skip
 """Columns of the frame."""
+
+_CHUNK = 50_000
+"""Scores read from the store at once."""
 
 
 def run_frame(run: Run, *, details: bool = True) -> pandas.DataFrame:
@@ -54,29 +59,73 @@ def run_frame(run: Run, *, details: bool = True) -> pandas.DataFrame:
         codes = np.tile(names.codes, n)
         frame[name] = pd.Categorical.from_codes(codes, dtype=names.dtype)
 
+    stored = _scores(run, cells, details=details)
+    found = stored.places(images)  # (n, c), -1 where nothing is stored
+    there = found.ravel() >= 0
+    picked = found.ravel()[there]
     value = np.full(n * c, np.nan)
-    reason: Any = np.repeat(frame.pop("absent").to_numpy()[::c], c) if c else []
+    value[there] = stored.values[picked]
+    reason: Any = np.repeat(frame.pop("absent").to_numpy()[::c], c) if c else np.array([], object)
+    reason[there] = None
     detail = _objects([{}]).to_numpy().repeat(n * c)
-    cell_of = {(metric, column): k for k, (metric, _, _, column) in enumerate(cells)}
-    places: dict[int, list[int]] = {}
-    for j, image in enumerate(images):
-        places.setdefault(image, []).append(j * c)
-    wanted = "s.details" if details else "NULL"
-    for image, metric, name, number, why, extra in run.rows(
-        f"SELECT s.image, s.metric, s.name, s.value, s.reason, {wanted} "
-        "FROM scores s JOIN metrics m ON m.id = s.metric WHERE m.current"
-    ):
-        cell = cell_of[metric, name]
-        for place in places[image]:
-            if number is not None:
-                value[place + cell] = number
-            reason[place + cell] = why
-            if extra is not None:
-                detail[place + cell] = json.loads(extra)
+    index = found.ravel()
+    for column, sparse in ((reason, stored.reasons), (detail, stored.details)):
+        if sparse:
+            have = np.flatnonzero(np.isin(index, np.fromiter(sparse, np.int64)))
+            column[have] = _objects(sparse[k] for k in index[have]).to_numpy()
     frame["value"] = value
     frame["reason"] = pd.Series(reason, dtype=object)  # None stays None
     frame["details"] = pd.Series(detail, dtype=object)
     return frame[list(COLUMNS)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """The stored scores of the current metrics as columns, one entry a score."""
+
+    images: Any
+    cells: Any
+    """Index of the score's column."""
+    values: Any
+    reasons: Mapping[int, str]
+    """By index of the score, for those that have one."""
+    details: Mapping[int, Any]
+    columns: int
+
+    def places(self, images: Sequence[int]) -> Any:
+        """For each of these images and each column the index of its score, or -1."""
+        import numpy as np
+
+        known, codes = np.unique(np.array(images, dtype=np.int64), return_inverse=True)
+        table = np.full((len(known), self.columns), -1, dtype=np.int64)
+        table[np.searchsorted(known, self.images), self.cells] = np.arange(len(self.images))
+        return table[codes]
+
+
+def _scores(run: Run, cells: list[tuple[Any, ...]], *, details: bool) -> _Scores:
+    import numpy as np
+
+    cell_of = {(metric, column): k for k, (metric, _, _, column) in enumerate(cells)}
+    wanted = "nullif(s.details, '{}')" if details else "NULL"
+    parts: list[list[Any]] = [[np.array([], k)] for k in (np.int64, np.int64, np.float64)]
+    reasons: dict[int, str] = {}
+    found: dict[int, Any] = {}
+    start = 0
+    rows = run.rows(
+        f"SELECT s.image, s.metric, s.name, s.value, s.reason, {wanted} "
+        "FROM scores s JOIN metrics m ON m.id = s.metric WHERE m.current"
+    )
+    while chunk := list(islice(rows, _CHUNK)):
+        image, metric, name, number, why, extra = zip(*chunk, strict=True)
+        parts[0].append(np.array(image, dtype=np.int64))
+        parts[1].append(np.array([cell_of[key] for key in zip(metric, name, strict=True)]))
+        parts[2].append(np.array(number, dtype=np.float64))  # None becomes NaN
+        reasons |= {start + k: text for k, text in enumerate(why) if text is not None}
+        if details:
+            found |= {start + k: json.loads(t) for k, t in enumerate(extra) if t is not None}
+        start += len(chunk)
+    images, columns, values = map(np.concatenate, parts)
+    return _Scores(images, columns, values, reasons, found, len(cells))
 
 
 def _jobs(run: Run, metrics: list[tuple[Any, ...]]) -> tuple[list[int], pandas.DataFrame]:

@@ -105,11 +105,14 @@ def _same_prompts(data: Clustered, usable: NDArray[np.bool_]) -> Iterator[NDArra
 def _resampled(data: Clustered, resamples: int, seed: int) -> Iterator[Floats]:
     """Chunks (b, C) of means over prompts drawn with replacement, ``resamples`` in all."""
     groups = len(data.sums)
+    # Most often every column has the same images: their numbers are summed once.
+    alike = (data.counts == data.counts[:, :1]).all()
+    sizes = data.counts[:, :1] if alike else data.counts
     step = max(1, _CHUNK // groups)
     for start in range(0, resamples, step):
         counts = _draws(groups, start, min(step, resamples - start), seed)
         weights = counts.astype(np.float64)
-        yield (weights @ data.sums) / (weights @ data.counts)
+        yield (weights @ data.sums) / (weights @ sizes)
 
 
 @lru_cache(maxsize=4)

@@ -26,11 +26,12 @@ def sign_flip_p(differences: Clustered, *, resamples: int = RESAMPLES, seed: int
         return result
     sums = differences.sums[:, usable]
     groups = len(sums)
-    observed = np.abs(sums.sum(axis=0))
+    total = sums.sum(axis=0)
+    observed = np.abs(total)
     bar = observed - 1e-9 * np.abs(sums).sum(axis=0)  # rounding must not break ties
     if 2**groups <= resamples:
         patterns = (np.arange(2**groups)[:, None] >> np.arange(groups)) & 1
-        flipped = np.abs((1.0 - 2.0 * patterns) @ sums)
+        flipped = np.abs(total - 2 * (patterns.astype(np.float64) @ sums))
         result[usable] = (flipped >= bar).mean(axis=0)
         return result
     rng = np.random.default_rng(seed)
@@ -38,8 +39,8 @@ def sign_flip_p(differences: Clustered, *, resamples: int = RESAMPLES, seed: int
     extreme = np.zeros(len(usable))
     for start in range(0, resamples, step):
         b = min(step, resamples - start)
-        signs = rng.integers(0, 2, size=(b, groups), dtype=np.int8).astype(np.float64)
-        flipped = np.abs((1.0 - 2.0 * signs) @ sums)
+        turned = rng.integers(0, 2, size=(b, groups), dtype=np.int8).astype(np.float64)
+        flipped = np.abs(total - 2 * (turned @ sums))
         extreme += (flipped >= bar).sum(axis=0)
     result[usable] = (1 + extreme) / (1 + resamples)
     return result
