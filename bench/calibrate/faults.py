@@ -161,24 +161,37 @@ def _moved(scene: Scene, rng: np.random.Generator) -> dict[float, Scene] | None:
 
 
 def _merged(scene: Scene, rng: np.random.Generator) -> dict[float, Scene] | None:
-    """One thing slides under another until it is gone."""
+    """Two things become one: the first grows over both places, the other slides under it."""
     a, b = rng.permutation(len(scene.instances))[:2].tolist()
     front, back = scene.instances[a].box, scene.instances[b].box
+    union = (min(front[0], back[0]), min(front[1], back[1]),
+             max(front[2], back[2]), max(front[3], back[3]))  # fmt: skip
+    w, h = front[2] - front[0], front[3] - front[1]
+    scale = min(max((union[2] - union[0]) / w, (union[3] - union[1]) / h), 1 / w, 1 / h)
+    grown = _around(_center(union), scale * w, scale * h)
+    under = _around(
+        _center(grown), min(back[2] - back[0], 0.6 * scale * w),
+        min(back[3] - back[1], 0.6 * scale * h),
+    )  # fmt: skip
     out = {}
-    for share in (0.5, 0.75, 1.0):
-        w = (1 - share) * (back[2] - back[0]) + share * 0.6 * (front[2] - front[0])
-        h = (1 - share) * (back[3] - back[1]) + share * 0.6 * (front[3] - front[1])
-        x, y = (
-            (1 - share) * (back[i] + back[i + 2]) / 2 + share * (front[i] + front[i + 2]) / 2
-            for i in (0, 1)
-        )
-        x, y = min(max(x, w / 2), 1 - w / 2), min(max(y, h / 2), 1 - h / 2)
+    for share in (1 / 3, 2 / 3, 1.0):
         things = [replace(t, depth=t.depth + 1) for t in scene.instances]
-        things[a] = replace(things[a], depth=0)
-        box = (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
-        things[b] = replace(things[b], box=box, depth=len(things) + 1)
+        things[a] = replace(things[a], box=_between(front, grown, share), depth=0)
+        things[b] = replace(things[b], box=_between(back, under, share), depth=len(things) + 1)
         out[share] = replace(scene, instances=tuple(things), relations=())
     return out
+
+
+def _around(center: tuple[float, float], w: float, h: float) -> BoxT:
+    """A box of this size about a point, shifted into the image."""
+    x, y = min(max(center[0], w / 2), 1 - w / 2), min(max(center[1], h / 2), 1 - h / 2)
+    return (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
+
+
+def _between(start: BoxT, end: BoxT, share: float) -> BoxT:
+    """The box ``share`` (0..1) of the way from one to another."""
+    x0, y0, x1, y1 = ((1 - share) * p + share * q for p, q in zip(start, end, strict=True))
+    return (x0, y0, x1, y1)
 
 
 def _inverted(scene: Scene, rng: np.random.Generator) -> dict[float, Scene] | None:
@@ -232,9 +245,7 @@ def _with_centers(scene: Scene, centers: Mapping[int, tuple[float, float]]) -> S
     things = list(scene.instances)
     for k, (x, y) in centers.items():
         x0, y0, x1, y1 = things[k].box
-        w, h = x1 - x0, y1 - y0
-        x, y = min(max(x, w / 2), 1 - w / 2), min(max(y, h / 2), 1 - h / 2)
-        things[k] = replace(things[k], box=(x - w / 2, y - h / 2, x + w / 2, y + h / 2))
+        things[k] = replace(things[k], box=_around((x, y), x1 - x0, y1 - y0))
     return replace(scene, instances=tuple(things))
 
 
@@ -245,7 +256,7 @@ FAULTS: Mapping[str, Fault] = {
     "instance missing": Fault("things are left out", ("color", "texture"), (2, 3, 4), _missing),
     "instance added": Fault("asked things stand there again", ("color",), (2, 3), _added),
     "instance moved": Fault("a thing stands elsewhere", ("color", "texture"), (2, 3, 4), _moved),
-    "instances merged": Fault("a thing slides under another", ("color",), (2, 3), _merged),
+    "instances merged": Fault("two things become one", ("color",), (2, 3), _merged),
     "relation inverted": Fault("two things change places", ("spatial",), (2,), _inverted),
     "depth inverted": Fault("the wrong thing is in front", ("3d_spatial",), (2,), _depth_inverted),
     "wrong count": Fault("too few of a counted kind", ("numeracy",), (3, 4, 5), _miscounted),
