@@ -1,4 +1,4 @@
-"""``perf``: time attention, generation and scoring, side by side."""
+"""``perf``: time attention, generation, scoring and the leaderboard."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     score.add_argument(
         "--scenes", type=int, default=240, metavar="N", help="pocket scenes for every metric"
     )
+    leaderboard = what.add_parser(
+        "leaderboard", help="from a store of many scores to its leaderboard: time and memory"
+    )
+    leaderboard.add_argument("--scores", type=int, default=1_000_000, metavar="N", help="made up")
+    add_json(leaderboard)
     for one, repeats in ((attention, 3), (generate, 3), (score, 1)):
         one.add_argument(
             "--repeats", type=int, default=repeats, metavar="N", help="the best counts"
@@ -38,6 +43,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
+    if args.what == "leaderboard":
+        from bench.perf_leaderboard import leaderboard_text, run_leaderboard
+
+        result = run_leaderboard(args.scores)
+        emit(args, result, leaderboard_text(result))
+        return 0
     if args.what == "score":
         from bench.perf_score import run_score, score_text
 

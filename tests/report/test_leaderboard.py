@@ -3,14 +3,14 @@
 import csv
 import io
 import json
-import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from bench.cli import main
 from bench.errors import BenchError
-from bench.leaderboard import ALL, Slice, build
+from bench.leaderboard import Slice, build
 
 
 def row_of(board, label, group="A"):
@@ -245,47 +245,11 @@ def test_latex_marks_the_best_and_escapes(frame):
     assert text.count(r"\\") == 3
 
 
-def big_frame(prompts, seeds, methods, scores):
-    """``prompts * seeds * methods * scores`` rows, as fast as numpy makes them."""
-    rng = np.random.default_rng(0)
-    p, s, m, c = (
-        a.ravel()
-        for a in np.meshgrid(*map(np.arange, (prompts, seeds, methods, scores)), indexing="ij")
-    )
-    key = (p * seeds + s) * methods + m
-    names = np.array([f"score_{i}" for i in range(scores)], dtype=object)
-    labels = np.array(["baseline", *(f"m{i}" for i in range(1, methods))], dtype=object)
-    prompt = np.array([f"prompt {i}" for i in range(prompts)], dtype=object)
-    category = np.array([f"category-{i % 8}" for i in range(prompts)], dtype=object)
-    return pd.DataFrame(
-        {
-            "key": np.array([f"{i:064x}" for i in range(key.max() + 1)], dtype=object)[key],
-            "layout_digest": prompt[p],
-            "prompt": prompt[p],
-            "category": category[p],
-            "n_instances": 1 + p % 5,
-            "seed": 42 + s,
-            "model": np.full(len(p), "pocket-flux", dtype=object),
-            "method": labels[m],
-            "method_label": labels[m],
-            "metric": names[c],
-            "mode": np.full(len(p), "fixed", dtype=object),
-            "score": names[c],
-            "value": np.clip(rng.normal(0.5 + 0.02 * m, 0.2), 0, 1),
-            "reason": np.full(len(p), None, dtype=object),
-            "status": np.full(len(p), "done", dtype=object),
-            "seconds": 1.0,
-            "passes": 48,
-            "peak_memory_mb": 512.0,
-            "protocol": np.full(len(p), "p1", dtype=object),
-            "protocol_text": np.full(len(p), {}, dtype=object),
-        }
-    )
-
-
-def test_a_hundred_thousand_scores_take_seconds():
-    frame = big_frame(300, 10, 4, 8)
-    start = time.perf_counter()
-    board = build(frame)
-    assert time.perf_counter() - start < 10
-    assert len(frame) == 96_000 and board.rows[0].cell("score_0", ALL).images == 3000
+def test_a_store_of_a_hundred_thousand_scores_takes_seconds(capsys):
+    """A tenth of what ``perf leaderboard`` makes by default, which has ten seconds."""
+    assert main(["perf", "leaderboard", "--scores", "100000", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["scores"], result["rows"], result["prompts"]) == (100_000, 5, 100)
+    assert result["cpu_seconds"] < 10 and result["peak_mb"] < 1000
+    assert main(["perf", "leaderboard", "--scores", "999"]) == 2
+    assert "at least 1000 are needed" in capsys.readouterr().err
