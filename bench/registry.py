@@ -83,6 +83,9 @@ _BUILTIN: dict[str, tuple[Entry, ...]] = {
     "suite": (
         Entry("pocket", "bench.suites:pocket", "48 held-out prompts of the pocket grammar"),
         Entry("pocket-tune", "bench.suites:pocket_tune", "the tuning split of the pocket grammar"),
+        Entry(
+            "complex-scenes", "bench.suites:complex_scenes", "15 painted scenes, 4 to 9 instances"
+        ),
         Entry("t2i-compbench", "bench.suites:t2i_compbench", "T2I-CompBench; needs --data DIR"),
     ),
 }

@@ -13,6 +13,8 @@ from bench.types import Layout
 
 POCKET_SUITES = Path(__file__).parent / "pocket" / "suite"
 """Where the frozen layouts of the pocket suites lie."""
+SCENES = Path(__file__).parent / "scenes"
+"""Where the layouts of the complex scenes lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,35 +75,39 @@ def layouts_suite(path: Path) -> Suite:
 
 def pocket(data: Path | None, categories: Sequence[str]) -> Suite:
     """48 prompts of the pocket grammar, from the held-out combinations only."""
-    return _shipped("pocket", data)
+    return _shipped("pocket", POCKET_SUITES, data)
 
 
 def pocket_tune(data: Path | None, categories: Sequence[str]) -> Suite:
     """Prompts of the pocket grammar's tuning split: tune on these, never on ``pocket``."""
-    return _shipped("pocket-tune", data)
+    return _shipped("pocket-tune", POCKET_SUITES, data)
+
+
+def complex_scenes(data: Path | None, categories: Sequence[str]) -> Suite:
+    """15 scenes of our own with 4 to 9 instances each and sketches painted by hand."""
+    return _shipped("complex-scenes", SCENES, data)
 
 
 def t2i_compbench(data: Path | None, categories: Sequence[str]) -> Suite:
-    """The official T2I-CompBench validation prompts in a folder, parsed and planned."""
+    """The official T2I-CompBench validation prompts in a folder, with the shipped layouts."""
     if data is None:
         raise BenchError(
             "suite t2i-compbench needs --data DIR, a folder with the official *_val.txt files"
         )
-    from bench.layouts import build_layouts
-    from bench.prompts.t2i_compbench import CATEGORIES, read_category
+    from bench.layouts.frozen import load_layouts
+    from bench.prompts.t2i_compbench import CATEGORIES
 
     for category in categories:
         if category not in CATEGORIES:
             raise unknown_name("category of suite t2i-compbench", category, CATEGORIES)
-    prompts = [p for category in categories or CATEGORIES for p in read_category(data, category)]
-    layouts = build_layouts([(f"{p.category}-{p.line:03d}", p.category, p.text) for p in prompts])
+    layouts = load_layouts(data, categories)
     return Suite("t2i-compbench", tuple(layouts), skip_unknown_words=True)
 
 
-def _shipped(name: str, data: Path | None) -> Suite:
+def _shipped(name: str, folder: Path, data: Path | None) -> Suite:
     if data is not None:
         raise BenchError(f"suite {name} is shipped with the package and takes no --data")
-    return replace(layouts_suite(POCKET_SUITES / f"{name}.jsonl"), name=name)
+    return replace(layouts_suite(folder / f"{name}.jsonl"), name=name)
 
 
 def _in_turn(layouts: Iterable[Layout], limit: int) -> list[Layout]:

@@ -1,4 +1,4 @@
-"""``layouts build|check|render|import|diff|freeze``: sketch layouts for prompts."""
+"""``layouts build|check|render|import|diff|agree|freeze``: sketch layouts for prompts."""
 
 from __future__ import annotations
 
@@ -62,6 +62,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_data(diff)
     add_json(diff)
     diff.set_defaults(work=_diff)
+
+    agree = commands.add_parser("agree", help="the parser against hand labels, by category")
+    agree.add_argument("labels", type=Path, metavar="LABELS", help="JSONL of labelled prompts")
+    agree.add_argument("--data", type=Path, required=True, help="folder with the *_val.txt files")
+    add_json(agree)
+    agree.set_defaults(work=_agree)
 
     freeze = commands.add_parser("freeze", help="rebuild the shipped layouts of T2I-CompBench")
     freeze.add_argument("--data", type=Path, required=True, help="folder with the *_val.txt files")
@@ -221,6 +227,25 @@ def _diff(args: argparse.Namespace) -> int:
         "\n".join([*_first(lines), counted if found else "no difference"]),
     )  # fmt: skip
     return 1 if found else 0
+
+
+def _agree(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from bench.layouts.agreement import agreement
+
+    found, differences = agreement(args.labels, args.data)
+    header = ["category", "prompts", "instances", "noun", "attributes", "count", "extra"]
+    body: list[list[object]] = []
+    for a in found:
+        shares = [f"{100 * n / a.instances:.1f} %" for n in (a.noun, a.attributes, a.count)]
+        body.append([a.category, a.prompts, a.instances, *shares, a.extra])
+    emit(
+        args,
+        {"categories": [asdict(a) for a in found], "differences": differences},
+        "\n".join([*_table(header, body), *_first(differences)]),
+    )
+    return 0
 
 
 def _freeze(args: argparse.Namespace) -> int:

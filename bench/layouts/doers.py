@@ -106,7 +106,10 @@ class Doers:
         joined = start > 0 and self.words[start - 1].low in ("and", ",", ";", "while")
         if last == obj or not joined or self.scene.mentions[last].last != at - 1:
             return []
-        return [m for m in self.scene.coordinated_before(last) if m != obj]
+        listed = self.scene.coordinated_before(last)
+        # "A table, an apple on the table and ...": each item of such a list is its own.
+        closed = self.words[start - 1].low == "and" and obj not in listed
+        return listed if closed else [last]
 
     def governor(self, at: int) -> Word | None:
         """What a preposition hangs on, over the words of its own wording."""

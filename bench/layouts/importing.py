@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from bench.errors import BenchError, unknown_name
+from bench.layouts.build import OWN
 from bench.layouts.depth import depth_ranks
 from bench.layouts.io import read_rows, read_text
 from bench.layouts.parse import parse
@@ -63,7 +64,7 @@ def import_boxes(path: Path) -> list[Layout]:
     """Layouts from JSON lines: ``prompt`` and ``boxes`` [{``phrase``, ``box`` or ``polygon``}].
 
     Boxes are [x0, y0, x1, y1] in 0..1, or in pixels where the row has ``width`` and ``height``.
-    ``id`` and ``background`` (a phrase) are optional.
+    ``id``, ``category`` and ``background`` (a phrase) are optional.
     """
     layouts = []
     for number, row in read_rows(path):
@@ -84,11 +85,13 @@ def import_boxes(path: Path) -> list[Layout]:
             ]
             id = str(row.get("id", f"{_safe(path.stem)}-{number:04d}"))
             prompt, background = row["prompt"], row.get("background")
+            category = str(row.get("category", OWN))
         except KeyError as error:
             raise BenchError(f"{where}: field {error.args[0]!r} is missing") from error
         except (TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
             raise BenchError(f"{where}: not a row of boxes ({error})") from error
-        layouts.append(_layout(id, prompt, regions, background, f"boxes {path.stem}", where))
+        made = _layout(id, prompt, regions, background, f"boxes {path.stem}", where)
+        layouts.append(replace(made, category=category))
     return layouts
 
 
@@ -225,7 +228,7 @@ def _layout(
     if background:
         at = _find(prompt, str(background), {}, where)
         span = (at, at + len(str(background)))
-    return Layout(id, prompt, "custom", _in_depth(instances, relations), relations, span, planner)
+    return Layout(id, prompt, OWN, _in_depth(instances, relations), relations, span, planner)
 
 
 def _find(prompt: str, phrase: str, used: dict[str, int], where: str) -> int:

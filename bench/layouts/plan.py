@@ -82,8 +82,12 @@ def plan(parsed: ParsedPrompt, *, id: str, category: str) -> Layout:
     relations = list(parsed.relations)
     while True:
         named = [(r.subject, r.relation, r.object) for r in relations]
-        full, fewer = _links(parsed, named, True), _links(parsed, named, False)
-        for links in (full, fewer) if fewer != full else (full,):
+        choices: list[list[Link]] = []
+        for every, longer in ((True, True), (True, False), (False, False)):
+            links = _links(parsed, named, every, longer)
+            if links not in choices:
+                choices.append(links)
+        for links in choices:
             layout = _search(parsed, links, Random(seed), id, category)
             if layout is not None:
                 return layout
@@ -109,12 +113,14 @@ def _name(parsed: ParsedPrompt, k: int) -> str:
     return repr(parsed.prompt[start:end])
 
 
-def _links(parsed: ParsedPrompt, relations: Sequence[Link], longer: bool) -> list[Link]:
+def _links(
+    parsed: ParsedPrompt, relations: Sequence[Link], every: bool, longer: bool
+) -> list[Link]:
     """Relations between single instances.
 
-    Planar relations and "inside" hold for every member of a plural phrase; relations in depth,
-    nearness and actions pair members one to one, at most _FEW times: as often as the ``longer``
-    side has members (the shorter repeats), or as the shorter has.
+    "Inside" holds for every member of a plural phrase, and so do planar relations unless ``every``
+    is False: then members pair one to one. So they do in depth, nearness and actions, at most _FEW
+    times: as often as the ``longer`` side has members (the shorter repeats), or as the shorter has.
     """
     members: list[list[int]] = []
     at = 0
@@ -124,15 +130,15 @@ def _links(parsed: ParsedPrompt, relations: Sequence[Link], longer: bool) -> lis
     links: list[Link] = []
     for s, relation, o in relations:
         subjects, objects = members[s], members[o]
-        if relation in rules.PLANAR:
+        if relation in rules.PLANAR and every:
             pairs = [(a, b) for a in subjects for b in objects]
         elif relation == "inside":
             pairs = [(a, objects[n % len(objects)]) for n, a in enumerate(subjects)]
         else:
-            most = max if longer else min
+            most = (max if longer else min)(len(subjects), len(objects))
             pairs = [
                 (subjects[n % len(subjects)], objects[n % len(objects)])
-                for n in range(min(most(len(subjects), len(objects)), _FEW))
+                for n in range(most if relation in rules.PLANAR else min(most, _FEW))
             ]
         known = {frozenset((a, b)) for a, _, b in links}
         links += [(a, relation, b) for a, b in pairs if a != b and frozenset((a, b)) not in known]
