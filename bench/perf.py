@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.attention.kernel import Quadrant, reweighted_attention, shared_counts
+from bench.attention.kernel import Quadrant, Tuning, reweighted_attention, shared_counts
 from bench.backends.memory import PeakMemory
 from bench.errors import BenchError, unknown_name
 
@@ -150,8 +150,8 @@ def problem(tokens: int, dtype: str, kind: str) -> Callable[[], Tensor]:
     )
     side = math.isqrt(tokens)
     quarter = (torch.arange(side) * 2 // side)[:, None] * 2 + torch.arange(side) * 2 // side
-    image = (1 << quarter.flatten())[None]
-    text = torch.zeros(1, TEXT, dtype=torch.int64)
+    image = (1 << quarter.flatten()).to(torch.int32)[None]
+    text = torch.zeros(1, TEXT, dtype=torch.int32)
     for k in range(INSTANCES):
         text[0, 4 * k : 4 * k + 4] = 1 << k
     image_rows = 1 - shared_counts(image).float() / tokens
@@ -164,10 +164,15 @@ def problem(tokens: int, dtype: str, kind: str) -> Callable[[], Tensor]:
     def sdpa() -> Tensor:
         return torch.nn.functional.scaled_dot_product_attention(query, key, value)
 
+    tunings = [
+        (rows, Tuning.of(parts))
+        for rows, parts in ((at_text, [words]), (at_image, [cross, region]))
+    ]
+
     def ours() -> Tensor:
         out = torch.empty_like(query)
-        for rows, parts in ((at_text, [words]), (at_image, [cross, region])):
-            reweighted_attention(query[:, :, rows], key, value, parts, out=out[:, :, rows])
+        for rows, tuning in tunings:
+            reweighted_attention(query[:, :, rows], key, value, tuning, out=out[:, :, rows])
         return out
 
     def dense() -> Tensor:
@@ -181,9 +186,11 @@ def _dense(query: Tensor, key: Tensor, value: Tensor, parts: list[tuple[slice, A
     heads, dtype = query.shape[1], query.dtype
     maps = torch.softmax(query[0] @ key[0].transpose(-1, -2) * query.shape[-1] ** -0.5, -1)
     for rows, part in parts:
-        _, bias, strength = part.terms(slice(0, 1), slice(None), torch.float32)
-        member = (bias != 0)[0].to(dtype).repeat(heads, 1, 1)
-        weight = strength[0].to(dtype).repeat(heads, 1, 1)
+        shared = (part.row_bits[0, :, None] & part.column_bits[0]) != 0
+        if part.diagonal:
+            shared |= torch.eye(len(shared), dtype=torch.bool)
+        member = shared.to(dtype).repeat(heads, 1, 1)
+        weight = part.strength[0, :, None].to(dtype).repeat(heads, 1, 1)
         entries = maps[:, rows, part.columns]
         change = weight * (member - entries)
         factor = torch.exp(change)

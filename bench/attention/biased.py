@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,7 +10,7 @@ import torch.nn.functional as F
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench.attention.kernel import Quadrant
+    from bench.attention.kernel import Tuning
     from bench.attention.seam import AttentionCall
 
 ALIGN = 8
@@ -41,52 +40,44 @@ def masked_attention(call: AttentionCall, rows: slice, allowed: Tensor) -> Tenso
     )
 
 
-def biased_attention(call: AttentionCall, rows: slice, quadrants: Sequence[Quadrant]) -> Tensor:
-    """Adds c_i M_ij to the scores of the quadrants: AST without its self-suppression.
+def biased_attention(call: AttentionCall, rows: slice, tuning: Tuning) -> Tensor:
+    """Adds c_i M_ij to the scores: AST without its self-suppression.
 
-    M depends on a row by its bit mask alone, and so must c. The bias then has as many different
-    rows as there are bit masks (instances and background, few), and goes into as many extra
-    dimensions of queries (which one) and keys (what bias), so that no map and no mask is made.
-    Quadrants with a diagonal (text rows) have no such form; they take an additive mask.
+    The bias has as many different rows as there are kinds of rows (few), so it goes into as many
+    extra dimensions of queries (which kind) and keys (what bias): no map and no mask is made.
+    A diagonal (text rows) has no such form; it takes an additive mask.
 
     Returns:
         (B, H, R, D).
     """
-    if any(q.diagonal for q in quadrants):
-        return _by_mask(call, rows, quadrants)
+    if tuning.diagonal is not None:
+        return _by_mask(call, rows, tuning)
     query, key, value = call.query[..., rows, :], call.key, call.value
     batch, heads, count, dim = query.shape
     scale = dim**-0.5 if call.scale is None else call.scale
-    tables, choices = [], []
-    for b in range(batch):
-        patterns, choice = quadrants[0].row_bits[b].unique(return_inverse=True)
-        table = torch.zeros(len(patterns), key.shape[2], device=key.device)
-        first = torch.stack([(choice == p).nonzero()[0, 0] for p in range(len(patterns))])
-        for one in quadrants:
-            member = (patterns[:, None] & one.column_bits[b]) != 0
-            table[:, one.columns] = one.strength[b, first, None] * member
-        tables.append(table)
-        choices.append(choice)
-    most = max(len(t) for t in tables)
+    first = tuning.kinds.amin(1)
+    most = int((tuning.kinds.amax(1) - first).max()) + 1
     extra = most + -(dim + most) % ALIGN
     q = query.new_zeros(batch, heads, count, dim + extra)
     k = key.new_zeros(batch, heads, key.shape[2], dim + extra)
     v = F.pad(value, (0, extra))  # fused attention wants one width for all three
     q[..., :dim], k[..., :dim] = query, key
-    for b, (table, choice) in enumerate(zip(tables, choices, strict=True)):
-        q[b, :, :, dim : dim + most] = F.one_hot(choice, most) / scale
-        k[b, :, :, dim : dim + len(table)] = table.T.to(k.dtype)
+    for b in range(batch):
+        table = tuning.bias[first[b] : first[b] + most]
+        q[b, :, :, dim : dim + most] = F.one_hot(tuning.kinds[b] - first[b], most) / scale
+        k[b, :, tuning.columns, dim : dim + len(table)] = table.T.to(k.dtype)
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=call.rows_of_mask(rows), scale=scale)
     return out[..., :dim]
 
 
-def _by_mask(call: AttentionCall, rows: slice, quadrants: Sequence[Quadrant]) -> Tensor:
+def _by_mask(call: AttentionCall, rows: slice, tuning: Tuning) -> Tensor:
     query = call.query[..., rows, :]
     batch, _, count, _ = query.shape
     bias = torch.zeros(batch, 1, count, call.key.shape[2], device=query.device)
-    for one in quadrants:
-        columns, part, _ = one.terms(slice(None), slice(None), bias.dtype)
-        bias[..., columns] = part
+    part = bias[..., tuning.columns]
+    part[:, 0] = tuning.bias[tuning.kinds]
+    if tuning.diagonal is not None:
+        part[:, 0].diagonal(tuning.diagonal_start, -2, -1).add_(tuning.diagonal)
     mask = call.rows_of_mask(rows)
     if mask is not None:
         bias = bias.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else bias + mask

@@ -7,53 +7,42 @@ needs a pass of its own, which on CUDA is fused attention as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 
 from bench.attention.kernel import score_blocks
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench.attention.kernel import Quadrant
+    from bench.attention.kernel import Tuning
 
 
 def flex_reweighted(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    quadrants: Sequence[Quadrant],
-    *,
-    scale: float | None = None,
+    query: Tensor, key: Tensor, value: Tensor, tuning: Tuning, *, scale: float | None = None
 ) -> Tensor:
     """As :func:`bench.attention.kernel.reweighted_attention`, without a mask.
 
     The row sum is not raised by 1e-12 before the division: it is 1 or so, and in float32 the
     addition changes nothing.
     """
-    batch, _, rows, _ = query.shape
-    columns = key.shape[2]
     sums = log_sums(query, key, scale)
-    strength = query.new_zeros(batch, len(quadrants), rows, dtype=torch.float32)
-    row_bits = query.new_zeros(batch, len(quadrants), rows, dtype=torch.int64)
-    column_bits = query.new_zeros(batch, columns, dtype=torch.int64)
-    which = query.new_full((columns,), -1, dtype=torch.int64)
-    diagonal = query.new_full((columns,), -1, dtype=torch.int64)
-    for n, one in enumerate(quadrants):
-        strength[:, n], row_bits[:, n] = one.strength, one.row_bits
-        column_bits[:, one.columns], which[one.columns] = one.column_bits, n
-        if one.diagonal:
-            diagonal[one.columns] = torch.arange(rows, device=query.device)
+    kinds, at = tuning.kinds, tuning.columns
+    outside = (at.start, key.shape[2] - at.stop)
+    bias, strength = (F.pad(t, outside) for t in (tuning.bias, tuning.strength))
+    diagonal = torch.zeros_like(kinds, dtype=bias.dtype)
+    if tuning.diagonal is not None:
+        diagonal = tuning.diagonal
+    start = at.start + tuning.diagonal_start
 
     def change(score: Tensor, b: Tensor, h: Tensor, i: Tensor, j: Tensor) -> Tensor:
-        n = which[j].clamp(min=0)
-        shared = (row_bits[b, n, i] & column_bits[b, j]) != 0
-        member = (shared | (diagonal[j] == i)).to(torch.float32)
-        weight = torch.exp(score - sums[b, h, i])
-        return torch.where(which[j] >= 0, score + strength[b, n, i] * (member - weight), score)
+        kind = kinds[b, i]
+        own = torch.where(j == i + start, diagonal[b, i], 0.0)
+        return score + bias[kind, j] + own - strength[kind, j] * torch.exp(score - sums[b, h, i])
 
     out: Tensor = _compiled()(query, key, value, score_mod=change, scale=scale)
     return out

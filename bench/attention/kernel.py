@@ -5,27 +5,25 @@ For the joint map ``A = softmax(Q K^T * scale)`` and a quadrant of it with the 0
     A'_ij = A_ij * exp(c_i * (M_ij - A_ij)),      out_i = sum_j A'_ij V_j / (sum_j A'_ij + 1e-12)
 
 (AST, arXiv 2504.10148; without the ``- A_ij`` it is an additive score bias). Rows are worked in
-blocks, so at most ``BLOCK`` numbers of the map live at once, and ``M`` is never stored: it is one
-where two tokens' bit masks share a bit.
+blocks, so at most ``BLOCK`` numbers of the map live at once for each thread, and ``M`` is never
+stored whole: it is one where two tokens' bit masks share a bit, and there are few different masks.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
+from dataclasses import dataclass, replace
 import torch
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from torch import Tensor
+Rows = slice | Tensor
+"""Query rows: a range, or positions (r,) int64."""
 
-BLOCK = 1 << 18
-"""Entries of the map that are worked at once, over samples, heads and query rows."""
-
-HEADS = 4
-"""Heads that share one block's membership and one widened copy of the keys."""
+BLOCK = 3 << 16
+"""Entries of the map that one thread works at once, over samples, heads and query rows: 768 kB in
+float32, so that the passes over a block stay close to its core."""
 
 EPSILON = 1e-12
 """Added to the row sum before the division; the authors' script's value."""
@@ -40,48 +38,114 @@ class Quadrant:
     strength: Tensor
     """(B, R) float: c_i of the formula, for each query row."""
     row_bits: Tensor
-    """(B, R) int64 membership of the query tokens."""
+    """(B, R) int32 membership of the query tokens."""
     column_bits: Tensor
-    """(B, C) int64 membership of the key tokens."""
+    """(B, C) int32 membership of the key tokens."""
     diagonal: bool = False
     """Whether M is also one where row and column are the same token (R = C)."""
 
-    def terms(
-        self, samples: slice, rows: slice, dtype: torch.dtype
-    ) -> tuple[slice, Tensor, Tensor]:
-        """The columns, c_i M_ij as (b, 1, r, C) and c_i as (b, 1, r, 1) for a block of rows."""
-        left = self.row_bits[samples, rows, None]
-        member = (left & self.column_bits[samples, None, :]) != 0
-        if self.diagonal:
-            span = torch.arange(self.column_bits.shape[1], device=member.device)
-            member |= span[rows, None] == span
-        strength = self.strength[samples, None, rows, None].to(dtype)
-        return self.columns, member[:, None] * strength, strength
+
+@dataclass(frozen=True)
+class Tuning:
+    """The quadrants of a group of query rows, by kinds of rows.
+
+    Rows with the same bit masks and strengths are of one kind: they are re-weighted alike. There
+    are about as many kinds as regions, so c and c M are kept for each kind (P of them, over all
+    samples) instead of each row.
+    """
+
+    kinds: Tensor
+    """(B, R) int64: each row's kind, 0..P-1."""
+    order: Tensor
+    """(B, R) int64: each sample's rows, sorted by kind."""
+    columns: slice
+    """From the first to the last column of all quadrants, C of them."""
+    bias: Tensor
+    """(P, C) float32: c M; 0 between the quadrants."""
+    strength: Tensor
+    """(P, C) float32: c; 0 between the quadrants."""
+    diagonal: Tensor | None
+    """(B, R) float32: c where only the diagonal makes M one, else 0."""
+    diagonal_start: int
+    """Which of the C columns is the first row's own token."""
+
+    @classmethod
+    def of(cls, quadrants: Sequence[Quadrant]) -> Tuning:
+        """From at least one quadrant, of disjoint columns, at most one with a diagonal."""
+        first = min(q.columns.start for q in quadrants)
+        last = max(q.columns.stop for q in quadrants)
+        kinds, biases, strengths, before = [], [], [], 0
+        diagonal, start = None, 0
+        for b in range(len(quadrants[0].strength)):
+            keys = [k for q in quadrants for k in (q.row_bits[b], q.strength[b])]
+            rows, which = torch.stack([k.double() for k in keys], 1).unique(
+                dim=0, return_inverse=True
+            )
+            bias, strength = rows.new_zeros(2, len(rows), last - first, dtype=torch.float32)
+            for n, one in enumerate(quadrants):
+                c = rows[:, 2 * n + 1, None].float()
+                shared = rows[:, 2 * n, None].to(one.column_bits.dtype) & one.column_bits[b]
+                at = slice(one.columns.start - first, one.columns.stop - first)
+                bias[:, at] = c * (shared != 0)
+                strength[:, at] = c
+            kinds.append(which + before)
+            biases.append(bias)
+            strengths.append(strength)
+            before += len(rows)
+        for one in quadrants:
+            if one.diagonal:
+                alone = (one.row_bits & one.column_bits) == 0
+                diagonal, start = one.strength.float() * alone, one.columns.start - first
+        rows_by_kind = torch.stack([k.argsort(stable=True) for k in kinds])
+        return cls(
+            torch.stack(kinds),
+            rows_by_kind,
+            slice(first, last),
+            torch.cat(biases),
+            torch.cat(strengths),
+            diagonal,
+            start,
+        )
+
+    def times(self, factor: float, dtype: torch.dtype = torch.float32) -> Tuning:
+        """The same with every c multiplied."""
+        diagonal = None if self.diagonal is None else self.diagonal.to(dtype) * factor
+        bias, strength = self.bias.to(dtype) * factor, self.strength.to(dtype) * factor
+        return replace(self, bias=bias, strength=strength, diagonal=diagonal)
+
+    def of_rows(self, samples: slice, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Bias and strength of some query rows, (b, 1, r, C), or (1, C) where all are alike."""
+        kinds = self.kinds[samples, rows]
+        if isinstance(rows, Tensor) and int(kinds[0, 0]) == int(kinds[0, -1]):  # sorted
+            return self.bias[kinds[0, :1]], self.strength[kinds[0, :1]]
+        shape = (len(kinds), 1, kinds.shape[1], -1)
+        bias, strength = (t.index_select(0, kinds.flatten()) for t in (self.bias, self.strength))
+        return bias.view(shape), strength.view(shape)
 
 
 def reweighted_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    quadrants: Sequence[Quadrant],
+    tuning: Tuning,
     *,
     mask: Tensor | None = None,
     scale: float | None = None,
     block: int = BLOCK,
     out: Tensor | None = None,
 ) -> Tensor:
-    """Attention of some query rows to all keys, with the quadrants re-weighted.
+    """Attention of some query rows to all keys, with quadrants of it re-weighted.
 
     On CUDA, without a mask, by ``flex_attention`` (:mod:`bench.attention.flex`), which compiles the
     re-weighting into one fused kernel; everywhere else by the blocks of this module.
 
     Args:
         query: (B, H, R, D); key and value: (B, H, S, D).
-        quadrants: disjoint groups of columns.
+        tuning: what to do with which of the R rows.
         mask: the model's own mask, broadcastable to (B, H, R, S); boolean (False is hidden) or
             added to the scores.
         scale: factor of the scores; None is ``1 / sqrt(D)``.
-        block: entries of the map that are worked at once.
+        block: entries of the map that a thread works at once.
         out: (B, H, R, D), where to put the result.
 
     Returns:
@@ -93,18 +157,43 @@ def reweighted_attention(
     if query.is_cuda and mask is None:
         from bench.attention.flex import flex_reweighted
 
-        return out.copy_(flex_reweighted(query, key, value, quadrants, scale=scale))
-    at, terms = (slice(0, 0), slice(0, 0)), []
-    for b, h, r, scores in score_blocks(query, key, mask=mask, scale=scale, block=block):
-        weights = scores.softmax(-1)
-        if (b, r) != at:
-            at, terms = (b, r), [q.terms(b, r, weights.dtype) for q in quadrants]
-        for columns, bias, strength in terms:
-            entries = weights[..., columns]
-            entries.mul_(torch.addcmul(bias, entries, strength, value=-1).exp_())
+        return out.copy_(flex_reweighted(query, key, value, tuning, scale=scale))
+    wide = torch.promote_types(query.dtype, torch.float32)
+    in_twos = tuning.times(math.log2(math.e), wide)  # CPUs are fastest at powers of two
+    spare = query.new_empty(0, dtype=wide)
+    blocks = score_blocks(query, key, mask=mask, scale=scale, block=block, order=tuning.order)
+    for b, h, r, scores in blocks:
+        if spare.numel() < scores.numel():
+            spare = torch.empty_like(scores).flatten()
+        weights = torch.softmax(scores, -1, out=scores)
+        _reweight(weights, in_twos, b, r, spare)
         total = weights.sum(-1, keepdim=True).add_(EPSILON)
-        out[b, h, r] = torch.matmul(weights.to(value.dtype), value[b, h]) / total
+        if value.dtype != wide:
+            weights = _part(spare.view(value.dtype), weights.shape).copy_(weights)
+        result = torch.matmul(weights, value[b, h]).div_(total)
+        if isinstance(r, Tensor):
+            out[b, h].index_copy_(2, r, result)
+        else:
+            out[b, h, r] = result
     return out
+
+
+def _reweight(weights: Tensor, tuning: Tuning, samples: slice, rows: Rows, spare: Tensor) -> None:
+    """A 2^(c (M - A)) in place of A (b, h, r, S)."""
+    bias, strength = tuning.of_rows(samples, rows)
+    weights = weights[..., tuning.columns]
+    change = _part(spare, weights.shape)
+    weights.mul_(torch.addcmul(bias, weights, strength, value=-1, out=change).exp2_())
+    if tuning.diagonal is not None:
+        own = torch.arange(tuning.kinds.shape[1], device=weights.device)[rows]
+        at = (..., torch.arange(len(own), device=weights.device), own + tuning.diagonal_start)
+        weights[at] *= tuning.diagonal[samples, None, rows].exp2()
+
+
+def _part(buffer: Tensor, shape: Sequence[int]) -> Tensor:
+    """The beginning of a flat buffer: fresh memory for every block would cost as much as the
+    arithmetic."""
+    return buffer[: math.prod(shape)].view(shape)
 
 
 def score_blocks(
@@ -114,14 +203,17 @@ def score_blocks(
     mask: Tensor | None = None,
     scale: float | None = None,
     block: int = BLOCK,
-) -> Iterator[tuple[slice, slice, slice, Tensor]]:
+    order: Tensor | None = None,
+) -> Iterator[tuple[slice, slice, Rows, Tensor]]:
     """The scores ``Q K^T * scale`` block by block, so that the map is never whole.
 
-    Arguments as in :func:`reweighted_attention`. Heads come in groups, and within a group all
-    heads of a block of rows follow one another.
+    Arguments as in :func:`reweighted_attention`. A block that does not hold all rows of a head has
+    as many heads as there are threads, so that each thread keeps to a head of its own; its rows
+    come in the given ``order`` (B, R), if any.
 
     Yields:
-        Samples, heads and rows of the block, and its scores (b, h, r, S), masked.
+        Samples, heads and rows of the block, and its scores (b, h, r, S), masked. The next block
+        overwrites them.
     """
     batch, heads, rows, dim = query.shape
     columns = key.shape[2]
@@ -129,28 +221,35 @@ def score_blocks(
     wide = torch.promote_types(query.dtype, torch.float32)
     if mask is not None:
         mask = mask.expand(batch, heads, rows, columns)
+    on_cpu = query.device.type == "cpu"
     r_size = max(1, min(rows, block // columns))
-    h_size = max(1, min(heads, block // (columns * r_size))) if r_size == rows else 1
-    b_size = max(1, min(batch, block // (columns * r_size * h_size))) if h_size == heads else 1
-    narrow = query.dtype == torch.bfloat16 and query.device.type == "cpu"
+    r_size = math.ceil(rows / math.ceil(rows / r_size))  # blocks of nearly one size
+    h_size = max(1, block // (columns * rows)) if r_size == rows else 1
+    h_size = min(heads, max(h_size, torch.get_num_threads() if on_cpu else 1))
+    whole = h_size == heads and r_size == rows
+    b_size = max(1, min(batch, block // (columns * rows * heads))) if whole else 1
+    narrow = query.dtype == torch.bfloat16 and on_cpu
+    buffer = query.new_empty(b_size * h_size * r_size * columns, dtype=wide)
     for b in _ranges(0, batch, b_size):
-        for group in _ranges(0, heads, max(h_size, HEADS)):
-            keys = key[b, group].to(wide).transpose(-1, -2)
-            for r in _ranges(0, rows, r_size):
-                for h in _ranges(group.start, group.stop, h_size):
-                    part = slice(h.start - group.start, h.stop - group.start)
-                    with _products_of_bfloat16() if narrow else nullcontext():
-                        scores = _scores(query[b, h, r].to(wide), keys[:, part], scale)
-                    if mask is not None:
-                        scores = _masked(scores, mask[b, h, r])
-                    yield b, h, r, scores
+        parts: list[Rows] = list(_ranges(0, rows, r_size))
+        if order is not None and len(parts) > 1:
+            parts = list(order[b.start].split(r_size))
+        for h in _ranges(0, heads, h_size):
+            keys = key[b, h].to(wide).transpose(-1, -2).contiguous()  # faster than a view
+            for r in parts:
+                queries = _rows(query[b, h], r).to(wide) * scale
+                shape = (*queries.shape[:3], columns)
+                flat = _part(buffer, (shape[0] * shape[1], *shape[2:]))
+                with _products_of_bfloat16() if narrow else nullcontext():
+                    torch.bmm(queries.flatten(0, 1), keys.flatten(0, 1), out=flat)
+                scores = flat.view(shape)
+                if mask is not None:
+                    scores = _masked(scores, _rows(mask[b, h], r))
+                yield b, h, r, scores
 
 
-def _scores(query: Tensor, keys: Tensor, scale: float) -> Tensor:
-    """scale * Q K^T, (b, h, r, S), from Q (b, h, r, D) and K^T (b, h, D, S)."""
-    shape = (*query.shape[:-1], keys.shape[-1])
-    flat = query.reshape(-1, *query.shape[2:]), keys.reshape(-1, *keys.shape[2:])
-    return torch.baddbmm(query.new_empty(1, 1, 1), *flat, beta=0, alpha=scale).view(shape)
+def _rows(whole: Tensor, rows: Rows) -> Tensor:
+    return whole.index_select(-2, rows) if isinstance(rows, Tensor) else whole[..., rows, :]
 
 
 def _masked(scores: Tensor, mask: Tensor) -> Tensor:
@@ -189,7 +288,7 @@ def shared_counts(bits: Tensor) -> Tensor:
     """For each token how many tokens of its sample share a bit with it, itself included.
 
     Args:
-        bits: (B, N) int64.
+        bits: (B, N) integers.
 
     Returns:
         (B, N) float64; 0 for a token without any bit.

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 from bench.methods.ast import AST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
-    from bench.attention.kernel import Quadrant
+    from bench.attention.kernel import Tuning
     from bench.attention.seam import AttentionCall
 
 
@@ -27,9 +25,7 @@ class AdditiveAST(AST):
 
     name = "ast-additive"
 
-    def tune(
-        self, call: AttentionCall, rows: slice, quadrants: Sequence[Quadrant], out: Tensor
-    ) -> None:
+    def tune(self, call: AttentionCall, rows: slice, tuning: Tuning, out: Tensor) -> None:
         from bench.attention.biased import biased_attention
 
-        out[..., rows, :] = biased_attention(call, rows, quadrants)
+        out[..., rows, :] = biased_attention(call, rows, tuning)

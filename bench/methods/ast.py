@@ -20,7 +20,7 @@ from bench.types import Layout, Needs
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench.attention.kernel import Quadrant
+    from bench.attention.kernel import Tuning
     from bench.attention.seam import AttentionCall, AttentionUpdate
 
 CLASSES = ("i2i", "t2t", "instance", "attribute", "background")
@@ -169,17 +169,15 @@ class AST(Method):
 
         return plan(self, batch)
 
-    def tune(
-        self, call: AttentionCall, rows: slice, quadrants: Sequence[Quadrant], out: Tensor
-    ) -> None:
-        """Writes the output of some query rows whose quadrants are tuned."""
+    def tune(self, call: AttentionCall, rows: slice, tuning: Tuning, out: Tensor) -> None:
+        """Writes the output of some query rows that are tuned."""
         from bench.attention.kernel import reweighted_attention
 
         reweighted_attention(
             call.query[..., rows, :],
             call.key,
             call.value,
-            quadrants,
+            tuning,
             mask=call.rows_of_mask(rows),
             scale=call.scale,
             out=out[..., rows, :],

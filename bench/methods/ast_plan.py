@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from bench.attention.kernel import Quadrant, shared_counts
+from bench.attention.kernel import Quadrant, Tuning, shared_counts
 from bench.methods.membership import Membership, membership
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _row_factor(weight: float, counts: Tensor, total: int) -> Tensor:
     return (1 - weight * counts / total).clamp(min=0).float()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Update:
     """Re-weights the quadrants that the layer's window names, in the tuned steps."""
 
@@ -58,32 +58,52 @@ class Update:
     instance_factor: Tensor
     """(B, N) s of the image rows from the instances' segments alone: 1 in the background."""
 
+    def __post_init__(self) -> None:
+        self._plans: dict[Any, list[tuple[slice, Tuning | None]]] = {}
+        self._now: dict[Any, list[tuple[slice, Tuning | None]]] = {}
+        self._timestep = float("nan")
+
     def __call__(self, call: AttentionCall) -> Tensor | None:
         if call.site.order == "image_only" or call.step >= self.ast.tuned_steps * call.steps:
             return None
-        rho = (call.timestep / 1000) ** self.ast.decay
-        window = self.windows[call.site.layer - 1]
-        text_rows = self._text_rows(call, window, rho)
-        image_rows = self._image_rows(call, window, rho)
-        if not text_rows and not image_rows:
+        tunings = self._tunings(call)
+        if not any(tuning for _, tuning in tunings):
             return None
         out = call.empty()
-        for rows, quadrants in ((call.text, text_rows), (call.image, image_rows)):
-            if quadrants:
-                self.ast.tune(call, rows, quadrants, out)
-            else:
+        for rows, tuning in tunings:
+            if tuning is None:
                 out[..., rows, :] = call.attend(rows)
+            else:
+                self.ast.tune(call, rows, tuning, out)
         return out
 
-    def _text_rows(self, call: AttentionCall, window: Window, rho: float) -> list[Quadrant]:
+    def _tunings(self, call: AttentionCall) -> list[tuple[slice, Tuning | None]]:
+        """What to do with text and image rows: planned once a window, weakened once a step."""
+        window = self.windows[call.site.layer - 1]
+        key = window, call.text.start, call.image.start
+        if key not in self._plans:
+            plans = self._text_rows(call, window), self._image_rows(call, window)
+            self._plans[key] = [
+                (rows, Tuning.of(quadrants) if quadrants else None)
+                for rows, quadrants in zip((call.text, call.image), plans, strict=True)
+            ]
+        if call.timestep != self._timestep:
+            self._timestep = call.timestep
+            self._now = {}
+        if key not in self._now:
+            rho = (call.timestep / 1000) ** self.ast.decay
+            self._now[key] = [(r, t.times(rho) if t else None) for r, t in self._plans[key]]
+        return self._now[key]
+
+    def _text_rows(self, call: AttentionCall, window: Window) -> list[Quadrant]:
         """T2T: M is the identity and 1 within a phrase. Text-to-image is left alone."""
         if "t2t" not in window or not self.ast.t2t:
             return []
         words = self.who.text
-        strength = self.ast.t2t * rho * self.text_factor
+        strength = self.ast.t2t * self.text_factor
         return [Quadrant(call.text, strength, words, words, diagonal=True)]
 
-    def _image_rows(self, call: AttentionCall, window: Window, rho: float) -> list[Quadrant]:
+    def _image_rows(self, call: AttentionCall, window: Window) -> list[Quadrant]:
         """I2T by the window's word classes, and I2I."""
         quadrants = []
         who = self.who
@@ -95,8 +115,8 @@ class Update:
             # The script takes the factor of all segments where the background phrase is tuned
             # (layers 20-24) and of the instances' segments everywhere else.
             factor = self.segment_factor if "background" in classes else self.instance_factor
-            quadrants.append(Quadrant(call.text, self.ast.i2t * rho * factor, who.image, words))
+            quadrants.append(Quadrant(call.text, self.ast.i2t * factor, who.image, words))
         if "i2i" in window and self.ast.i2i:
-            strength = self.ast.i2i * rho * self.segment_factor
+            strength = self.ast.i2i * self.segment_factor
             quadrants.append(Quadrant(call.image, strength, who.image, who.image))
         return quadrants

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from bench.methods.base import Batch
 
-MOST_INSTANCES = 62
-"""One bit of an int64 for each instance, one for the background."""
+MOST_INSTANCES = 30
+"""One bit of an int32 for each instance, one for the background."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +29,15 @@ class Membership:
     """
 
     image: Tensor
-    """(B, N) int64; the background's bit where no instance is."""
+    """(B, N) int32; the background's bit where no instance is."""
     instance: Tensor
-    """(B, T) int64: the words of each instance's phrase but its attributes."""
+    """(B, T) int32: the words of each instance's phrase but its attributes."""
     attribute: Tensor
-    """(B, T) int64: each instance's attribute words."""
+    """(B, T) int32: each instance's attribute words."""
     background: Tensor
-    """(B, T) int64: the background phrase."""
+    """(B, T) int32: the background phrase."""
     image_background: Tensor
-    """(B,) int64: each sample's bit of the background."""
+    """(B,) int32: each sample's bit of the background."""
 
     @property
     def text(self) -> Tensor:
@@ -48,8 +48,8 @@ def membership(batch: Batch) -> Membership:
     """Bit masks of a batch's image and text tokens, on its device."""
     height, width = batch.grid
     size, length = len(batch.layouts), batch.sequence.length
-    image = torch.zeros(size, height * width, dtype=torch.int64)
-    instance, attribute, background = torch.zeros(3, size, length, dtype=torch.int64)
+    image = torch.zeros(size, height * width, dtype=torch.int32)
+    instance, attribute, background = torch.zeros(3, size, length, dtype=torch.int32)
     for b, (layout, tokens) in enumerate(zip(batch.layouts, batch.tokens, strict=True)):
         count = len(layout.instances)
         if count > MOST_INSTANCES:
@@ -61,6 +61,7 @@ def membership(batch: Batch) -> Membership:
             attribute[b, list(words.attribute)] |= 1 << k
         image[b, image[b] == 0] = 1 << count
         background[b, list(tokens.background)] |= 1 << count
-    bits = torch.tensor([1 << len(layout.instances) for layout in batch.layouts])
+    counts = [1 << len(layout.instances) for layout in batch.layouts]
+    bits = torch.tensor(counts, dtype=torch.int32)
     parts = (image, instance, attribute, background, bits)
     return Membership(*(p.to(batch.device) for p in parts))

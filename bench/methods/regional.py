@@ -73,7 +73,8 @@ class RegionalPrompting(Method):
         size, length = who.instance.shape
         most = 1 + max(len(layout.instances) for layout in batch.layouts)
         # The prompt of region k holds bit k; a sample with fewer regions has unused positions.
-        bits = 1 << torch.arange(most, device=who.image.device).repeat_interleave(length)
+        bits = (1 << torch.arange(most, device=who.image.device)).to(who.image)
+        bits = bits.repeat_interleave(length)
         used = bits <= who.image_background[:, None]
         owners = torch.where(used, bits, 0)
         masked = self._masked_sites(batch)
@@ -106,7 +107,7 @@ class RegionalPrompting(Method):
             return plain
 
         regions = slice(call.text.start + base, call.text.stop)
-        keys = torch.zeros(len(owners), call.key.shape[2], dtype=torch.int64, device=image.device)
+        keys = torch.zeros(len(owners), call.key.shape[2], dtype=torch.int32, device=image.device)
         keys[:, regions], keys[:, call.image] = owners, image
         own = (owners[:, :, None] & keys[:, None]) != 0
         own |= (owners == 0)[:, :, None]  # unused rows must see something; nobody sees them

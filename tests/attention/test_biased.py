@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bench.attention.biased import biased_attention, masked_attention
-from bench.attention.kernel import Quadrant
+from bench.attention.kernel import Quadrant, Tuning
 from bench.attention.seam import AttentionCall
 from bench.attention.sites import Site
 
@@ -72,7 +72,7 @@ def test_a_bias_of_few_patterns_goes_into_extra_dimensions(mask: str) -> None:
         Quadrant(AT_TEXT, strength, image, words),
         Quadrant(AT_IMAGE, strength / 2, image, image),
     ]
-    got = biased_attention(c, AT_IMAGE, parts)
+    got = biased_attention(c, AT_IMAGE, Tuning.of(parts))
     torch.testing.assert_close(got, full(c, AT_IMAGE, bias(parts, IMAGE)), atol=1e-5, rtol=1e-5)
 
 
@@ -81,5 +81,5 @@ def test_a_bias_with_a_diagonal_goes_into_a_mask(mask: str) -> None:
     c = call(MASKS[mask])
     words = torch.tensor([[1, 0, 2, 2, 4], [1, 3, 0, 2, 0]])
     parts = [Quadrant(AT_TEXT, torch.full((BATCH, TEXT), 1.5), words, words, diagonal=True)]
-    got = biased_attention(c, AT_TEXT, parts)
+    got = biased_attention(c, AT_TEXT, Tuning.of(parts))
     torch.testing.assert_close(got, full(c, AT_TEXT, bias(parts, TEXT)), atol=1e-5, rtol=1e-5)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.attention.flex import flex_reweighted, log_sums
-from bench.attention.kernel import Quadrant, reweighted_attention
+from bench.attention.kernel import Quadrant, Tuning, reweighted_attention
 
 
 def test_log_sums() -> None:
@@ -31,10 +31,10 @@ def test_equals_the_blocked_kernel() -> None:
     region = Quadrant(at_image, strength[:, at_image] / 2, bits[:, at_image], bits[:, at_image])
     for rows, parts in ((at_text, [words]), (at_image, [cross, region])):
         try:
-            got = flex_reweighted(q[:, :, rows], k, v, parts)
+            got = flex_reweighted(q[:, :, rows], k, v, Tuning.of(parts))
         except Exception as error:
             if "InductorError" in type(error).__name__ or "not supported" in str(error):
                 pytest.skip(f"flex_attention does not compile here: {error}")
             raise
-        expected = reweighted_attention(q[:, :, rows], k, v, parts)
+        expected = reweighted_attention(q[:, :, rows], k, v, Tuning.of(parts))
         torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)

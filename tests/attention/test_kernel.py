@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bench.attention.kernel import Quadrant, reweighted_attention, shared_counts
+from bench.attention.kernel import Quadrant, Tuning, reweighted_attention, shared_counts
 
 
 def dense(
@@ -93,24 +93,26 @@ def test_equals_the_dense_reference(
         mask = mask[..., rows, :]
     q, k, v = (p[n].to(dtype) for n in "qkv")
     parts = quadrants(p, rows, text=text)
-    got = reweighted_attention(q[:, :, rows], k, v, parts, mask=mask, block=p["block"])
+    got = reweighted_attention(q[:, :, rows], k, v, Tuning.of(parts), mask=mask, block=p["block"])
     expected = dense(q[:, :, rows], k, v, parts, mask)
     scale = max(1.0, expected.abs().max().item())
     assert got.dtype == dtype
     assert (got.double() - expected).abs().max() <= tolerance * scale
 
 
-def test_without_quadrants_it_is_plain_attention() -> None:
+def test_at_strength_zero_it_is_plain_attention() -> None:
     q, k, v = torch.randn(3, 2, 3, 11, 4)
+    bits = torch.randint(0, 4, (2, 11))
+    tuning = Tuning.of([Quadrant(slice(0, 11), torch.rand(2, 11), bits, bits)]).times(0)
     expected = torch.nn.functional.scaled_dot_product_attention(q, k, v)
-    torch.testing.assert_close(reweighted_attention(q, k, v, []), expected)
+    torch.testing.assert_close(reweighted_attention(q, k, v, tuning), expected)
 
 
 def test_blocks_do_not_change_the_result() -> None:
     torch.manual_seed(0)
     q, k, v = torch.randn(3, 2, 3, 12, 4, dtype=torch.float64)
     bits = torch.randint(0, 4, (2, 12))
-    parts = [Quadrant(slice(0, 12), torch.full((2, 12), 2.0), bits, bits)]
+    parts = Tuning.of([Quadrant(slice(0, 12), torch.full((2, 12), 2.0), bits, bits)])
     whole = reweighted_attention(q, k, v, parts)
     for block in (1, 13, 50, 200):
         torch.testing.assert_close(reweighted_attention(q, k, v, parts, block=block), whole)
