@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--disable-dev-shm-usage",  # containers often have 64 MB there
     "--window-size=1200,1000",
 )
 HOSTILE = (
@@ -265,6 +266,25 @@ def test_the_theme_button_switches(page):
     assert body.value_of_css_property("background-color") != before
     page.find_element(By.ID, "theme").click()
     assert body.value_of_css_property("background-color") == before
+
+
+def test_a_phone_sees_whose_row_it_is_and_never_scrolls_the_page_sideways(page):
+    narrow = {"width": 360, "height": 700, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", narrow)
+    try:
+        wide, seen = page.execute_script(
+            "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+        )
+        assert wide <= seen
+        table = page.find_element(By.CSS_SELECTOR, "#leaderboard .scroll")
+        moved = page.execute_script(
+            "arguments[0].scrollLeft = 300; return arguments[0].scrollLeft", table
+        )
+        assert moved > 100
+        for name in table.find_elements(By.CSS_SELECTOR, "thead th.name, tbody th"):
+            assert 0 <= name.rect["x"] - table.rect["x"] < 5
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_two_thousand_images_are_seen_within_three_seconds(browser, frame_of, tmp_path):
