@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import BenchError
+from bench.errors import BenchError, describe
 from bench.files import write_atomic
 from bench.leaderboard import build
 from bench.report.samples import Sample, Shot, samples, script_json
@@ -42,10 +43,23 @@ def to_folder(frame: pd.DataFrame, run_dir: Path, folder: Path) -> Path:
 
 
 def to_hub(frame: pd.DataFrame, run_dir: Path, name: str, *, private: bool = True) -> str:
-    """Upload to the hub as ``owner/name`` with the token that is logged in; returns its address."""
+    """Upload to the hub as ``owner/name`` with the token that is logged in; returns its address.
+
+    Raises BenchError for a name of another form, and when the hub cannot be reached or refuses.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise BenchError(f"hub name {name!r} must have the form OWNER/NAME")
     with tempfile.TemporaryDirectory() as cache:
         data = _dataset(frame, run_dir, Path(cache))
-        data.push_to_hub(name, private=private)
+        try:
+            data.push_to_hub(name, private=private)
+        except (HfHubHTTPError, OSError) as error:
+            raise BenchError(
+                f"cannot push to {name} ({describe(error)}); log in with 'hf auth login' as "
+                "somebody who may write there, or give --folder and upload that"
+            ) from error
     return f"https://huggingface.co/datasets/{name}"
 
 

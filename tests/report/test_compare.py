@@ -9,7 +9,7 @@ from PIL import Image
 
 from bench.compare import Entry, Side, compare
 from bench.errors import BenchError
-from bench.push import to_folder
+from bench.push import to_folder, to_hub
 
 
 def side(frame, folder, **identity):
@@ -100,3 +100,13 @@ def test_a_pushed_folder_is_a_data_set_with_images(frame_of, tmp_path):
     with pytest.raises(BenchError, match="not empty"):
         to_folder(frame, run, folder)
     assert isinstance(pd.read_parquet(next((folder / "data").glob("*.parquet"))), pd.DataFrame)
+
+
+def test_a_hub_that_cannot_be_reached_is_explained(frame_of, tmp_path, monkeypatch):
+    constants = pytest.importorskip("huggingface_hub").constants
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    frame = frame_of(prompts=2, run_dir=tmp_path)
+    with pytest.raises(BenchError, match="cannot push to someone/data .*log in with"):
+        to_hub(frame, tmp_path, "someone/data")
+    with pytest.raises(BenchError, match="must have the form OWNER/NAME"):
+        to_hub(frame, tmp_path, "data")
