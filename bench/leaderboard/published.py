@@ -33,22 +33,18 @@ class Published:
 
 
 _ELLA = "ELLA, arXiv 2403.05135"
-_COMPBENCH = "T2I-CompBench++, arXiv 2307.06350"
+_COGVIEW = "CogView4, github.com/THUDM/CogView4"
 _TACA = "TACA, arXiv 2506.07986"
-_COGVIEW = "CogView4, model card"
 
 PUBLISHED = (
     Published("SD1.5", _ELLA, True, (0.3750, 0.3724, 0.4159, 0.1204, None, None, None)),
-    Published("SDXL", _COMPBENCH, True, (0.5879, 0.4687, 0.5299, 0.2133, 0.3566, 0.4991, 0.3237)),
+    Published("SDXL", _COGVIEW, False, (0.5879, 0.4687, 0.5299, 0.2133, 0.3566, 0.4988, 0.3237)),
     Published(
-        "SD3-medium",
-        _COMPBENCH,
-        True,
-        (0.8132, 0.5885, 0.7334, 0.3200, 0.4084, 0.6174, 0.3771),
+        "SD3-medium", _COGVIEW, False, (0.8132, 0.5885, 0.7334, 0.3200, 0.4084, 0.6174, 0.3771)
     ),
     Published("SD3.5-medium", _TACA, False, (0.7890, 0.5770, 0.7328, 0.2087, None, None, 0.4441)),
     Published(
-        "FLUX.1-dev", _COGVIEW, True, (0.7572, 0.5066, 0.6300, 0.2700, 0.3992, 0.6165, 0.3628)
+        "FLUX.1-dev", _COGVIEW, False, (0.7572, 0.5066, 0.6300, 0.2700, 0.3992, 0.6165, 0.3628)
     ),
     Published("FLUX.1-dev", _TACA, False, (0.7678, 0.5064, 0.6756, 0.2066, None, None, 0.4359)),
 )

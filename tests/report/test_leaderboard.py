@@ -215,7 +215,7 @@ def test_published_figures_stand_apart_and_only_where_they_mean_the_same(frame_o
     assert len(board.to_json()["published"]) == 6
     assert board.to_json()["published"][1]["figures"]["color"] == 0.5879
     before, _, after = board.markdown().partition("Published figures")
-    assert "0.5879" in after and "arXiv 2307.06350" in after and "SDXL" not in before
+    assert "0.5879" in after and "arXiv 2506.07986" in after and "SDXL" not in before
     before, _, after = board.text(100).partition("Published figures")
     assert "0.588" in after and "SDXL" not in before
     assert max(map(len, board.text(60).splitlines())) <= 60
