@@ -110,7 +110,7 @@ class ThreeInOne:
             "vqa": vqa, "clip": clip, "detector": detector, "parser": parser
         }  # fmt: skip
         if fixes.fixed_parts:
-            self._attribute = BlipVQA(vqa, None, BLIP_FIXED)
+            self._attribute = BlipVQA(vqa, None, detector, BLIP_FIXED)
             self._spatial = Spatial2D(detector, None, SPATIAL_FIXED)
         else:
             self._attribute = BlipVQA(vqa, parser)

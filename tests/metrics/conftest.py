@@ -140,3 +140,20 @@ def make_layout():
 @pytest.fixture(scope="session")
 def make_blip():
     return save_blip
+
+
+class Blind:
+    """A detector that knows every noun and finds nothing."""
+
+    identity = {"name": "blind", "digest": "none"}  # noqa: RUF012
+
+    def class_of(self, noun):
+        return noun
+
+    def detect(self, images, labels):
+        return [[] for _ in images]
+
+
+@pytest.fixture(scope="session")
+def blind_detector():
+    return Blind()

@@ -7,10 +7,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from bench.errors import BenchError
 from bench.judges import JudgeSet, judge_digest, load_judge, load_vqa
 from bench.judges.vqa import BlipJudge, load_blip, token_ids
+from bench.types import Box, Detection
 from metrics.base import Sample
 from metrics.blip_vqa import (
     FIXED,
@@ -20,6 +22,7 @@ from metrics.blip_vqa import (
     clean_question,
     combine,
     instance_questions,
+    instance_things,
 )
 
 PROMPTS = [
@@ -216,10 +219,10 @@ def test_a_prompt_without_chunks_is_perfect_officially_and_unscored_when_fixed(
 ):
     layout = make_layout("and", [("and", "and", [], (0, 0, 1, 1))])
     sample = Sample(pictures[0], layout)
-    official = BlipVQA(vqa, parser, OFFICIAL).score([sample])[0][0]
+    official = BlipVQA(vqa, parser).score([sample])[0][0]
     assert official.value == 1.0
     assert "gives 1" in official.details["note"]
-    fixed = BlipVQA(vqa, parser, replace(OFFICIAL, unparsed="none")).score([sample])[0][0]
+    fixed = BlipVQA(vqa, parser, None, replace(OFFICIAL, unparsed="none")).score([sample])[0][0]
     assert fixed.value is None
     assert "no noun phrase" in fixed.reason
 
@@ -231,13 +234,100 @@ def test_product_is_bounded_and_rounding_is_small(probabilities):
     assert combine(probabilities, rounding=True) == pytest.approx(exact, abs=5e-4)
 
 
+class Eyes:
+    """A VQA judge that says yes to a colour as far as it is anywhere in what it is shown."""
+
+    identity = {"name": "eyes"}  # noqa: RUF012
+    colors = {"red": (255, 0, 0), "blue": (0, 0, 255), "green": (0, 255, 0)}  # noqa: RUF012
+
+    def ask(self, images, questions):
+        return [
+            [0.9 if self.sees(image, self.colors[text.split()[1]]) else 0.1 for text in texts]
+            for image, texts in zip(images, questions, strict=True)
+        ]
+
+    def sees(self, image, color):
+        return bool((np.asarray(image) == color).all(axis=2).any())
+
+
+class Finder:
+    """A detector that finds what it is told in every image."""
+
+    identity = {"name": "finder"}  # noqa: RUF012
+
+    def __init__(self, **boxes):
+        self.found = [
+            Detection(noun, 0.9, Box(*box)) for noun, places in boxes.items() for box in places
+        ]
+
+    def class_of(self, noun):
+        return noun if noun != "unicorn" else None
+
+    def detect(self, images, labels):
+        return [[d for d in self.found if d.label in wanted] for wanted in labels]
+
+
+LEFT, RIGHT = (0.0, 0.2, 0.4, 0.8), (0.6, 0.2, 1.0, 0.8)
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def two_things(left, right):
+    pixels = np.full((100, 100, 3), 230, np.uint8)
+    pixels[30:70, 10:30], pixels[30:70, 70:90] = left, right
+    return Image.fromarray(pixels)
+
+
+def scored(image, layout, detector, fixes):
+    judges = {"vqa": Eyes(), "detector": detector}
+    return BlipVQA.with_fixes(judges, fixes).score([Sample(image, layout)])[0][0]
+
+
+def test_regions_tell_a_swapped_attribute_that_the_whole_image_does_not(make_layout):
+    layout = make_layout(
+        "a red dog and a blue cat",
+        [("a red dog", "dog", ["red"], LEFT), ("a blue cat", "cat", ["blue"], RIGHT)],
+    )
+    finder = Finder(dog=[LEFT], cat=[RIGHT])
+    right, swapped = two_things(RED, BLUE), two_things(BLUE, RED)
+    whole = replace(FIXED, regions=False)
+    assert scored(swapped, layout, finder, whole).value == pytest.approx(0.81)
+    assert scored(right, layout, finder, FIXED).value == pytest.approx(0.81)
+    score = scored(swapped, layout, finder, FIXED)
+    assert score.value == pytest.approx(0.01)
+    assert score.details["regions"] == [1, 1]
+
+
+def test_what_is_not_found_is_asked_about_the_whole_image(make_layout):
+    layout = make_layout(
+        "a red dog and a blue unicorn",
+        [("a red dog", "dog", ["red"], LEFT), ("a blue unicorn", "unicorn", ["blue"], RIGHT)],
+    )
+    score = scored(two_things(BLUE, RED), layout, Finder(), FIXED)
+    assert score.value == pytest.approx(0.81) and score.details["regions"] == [0, 0]
+
+
+def test_as_many_regions_count_as_there_shall_be(make_layout):
+    layout = make_layout(
+        "two red dogs",
+        [("two red dogs", "dog", ["red"], LEFT), ("two red dogs", "dog", ["red"], RIGHT)],
+    )
+    assert instance_things(layout)[0].alone == "a red dog?"
+    image, both = two_things(RED, BLUE), Finder(dog=[LEFT, RIGHT])
+    assert scored(image, layout, both, FIXED).value == pytest.approx((0.9 + 0.1) / 2)
+    third = Finder(dog=[LEFT, RIGHT, (0.05, 0.2, 0.38, 0.8)])
+    assert scored(image, layout, third, FIXED).value == pytest.approx(0.9), "the best two"
+
+
 def test_create_reads_roles_and_modes(blip_folder):
     judges = JudgeSet({"vqa": str(blip_folder)})
     assert BlipVQA.create(judges).mode == "official"
-    fixed = BlipVQA.create(judges, "fixed")
+    with pytest.raises(BenchError, match="--judge detector"):
+        BlipVQA.create(judges, "fixed")
+    fixed = BlipVQA.create({"vqa": judges["vqa"], "detector": Finder()}, "fixed")
     assert fixed.fixes == FIXED
+    assert fixed.identity["judges"]["detector"] == Finder.identity
     assert fixed.identity["judges"]["vqa"]["digest"] == judge_digest(str(blip_folder), "vqa")
     with pytest.raises(BenchError, match="did you mean 'fixed'"):
         BlipVQA.create(judges, "fixd")
     with pytest.raises(BenchError, match="--judge vqa"):
-        BlipVQA.create(JudgeSet({}), "fixed")
+        BlipVQA.create(JudgeSet({}))

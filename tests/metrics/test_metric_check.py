@@ -52,10 +52,12 @@ def failed(target, samples):
     return [c for c in verdicts(target, samples).values() if not c.passed]
 
 
-def test_own_metrics_pass(samples, blip_folder, clip_folder):
+def test_own_metrics_pass(samples, blip_folder, clip_folder, blind_detector):
     from bench.judges import JudgeSet
 
-    judges = JudgeSet({"vqa": str(blip_folder), "clip": str(clip_folder)})
+    judges = JudgeSet(
+        {"vqa": str(blip_folder), "clip": str(clip_folder)}, given={"detector": blind_detector}
+    )
     for target, mode in ((BlipVQA, "official"), (BlipVQA, "fixed"), (CLIPScore, None)):
         found = verdicts(target, samples, judges, mode)
         assert [c.detail for c in found.values() if not c.passed] == []

@@ -35,7 +35,8 @@ def test_text_names_ratio_and_difference(result):
 
 def test_speeds_of_each_metric_and_of_all_together(blip_folder):
     names = ["blip_vqa@fixed", "blip_vqa@official"]
-    rows = metric_speeds(names, {"vqa": str(blip_folder)}, scenes=8)
+    judges = {"vqa": str(blip_folder), "detector": "pocket-yolo"}
+    rows = metric_speeds(names, judges, scenes=8)
     assert [(r["metric"], r["mode"]) for r in rows] == [
         ("blip_vqa", "fixed"), ("blip_vqa", "official"), ("all together", "both"),
     ]  # fmt: skip

@@ -191,7 +191,7 @@ def test_score_refuses_a_wrong_checkpoint(blip_folder, tmp_path, make_layout, ca
     write_layouts(tmp_path / "l.jsonl", [make_layout("a red apple", things)])
     command = ["score", "--images", str(tmp_path / "theirs"), "--layouts",
                str(tmp_path / "l.jsonl"), "--out", str(tmp_path / "run"), "--metrics",
-               "blip_vqa@fixed", "--judge", f"vqa={blip_folder}"]  # fmt: skip
+               "blip_vqa", "--judge", f"vqa={blip_folder}"]  # fmt: skip
     assert main(command) == 2
     assert "fails its self-test" in capsys.readouterr().err
     frame = Run.open(tmp_path / "run").frame()
