@@ -15,10 +15,12 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from typing import TypeAlias
+
 import torch
 from torch import Tensor
 
-Rows = slice | Tensor
+Rows: TypeAlias = slice | Tensor
 """Query rows: a range, or positions (r,) int64."""
 
 BLOCK = 3 << 16
