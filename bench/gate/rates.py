@@ -151,15 +151,15 @@ def rates(
             raise unknown_name("score", name, known)
     if frame["model"].nunique() > 1:
         raise BenchError("the run has several models; measure the gate on one")
+    better = dict(higher_is_better or {})
+    columns = [c for c in columns_of(frame, better) if c.key in scores or not scores and c.leading]
+    frame = frame[frame["score"].isin([c.score for c in columns])]
     deal = _Deal(frame, np.random.default_rng(seed))
     if deal.seeds < 2 * each:
         raise BenchError(
             f"the run has {deal.seeds} seeds a prompt; a gate of {each} against {each} others "
             f"needs {2 * each}: run with --n-seeds {2 * each} or more"
         )
-    better = dict(higher_is_better or {})
-    columns = [c for c in columns_of(frame, better) if c.key in scores or not scores and c.leading]
-    frame = frame[frame["score"].isin([c.score for c in columns])]
     changes = _changes(frame, method, weakened, columns)
     is_weak = frame["method_label"].astype(str) == weakened
     normal = frame[~is_weak]

@@ -128,7 +128,7 @@ def _cells(
                 images=images,
                 prompts=int(grouped.prompts[at]),
                 rank=rank,
-                best=rank is not None and rank[0] == 1 and len(ranks[c]) > 1,
+                best=rank is not None and rank[0] == 1 < max(r for r, _, _ in ranks[c].values()),
                 missing=_missing(values[:, e, c], reasons[:, e, c], data.reason_names),
                 against=versus.get((e, c)),
             )

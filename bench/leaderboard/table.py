@@ -55,7 +55,7 @@ class Cell:
     rank: tuple[int, int, int] | None
     """(rank, lowest, highest) within the protocol, on the images that every row has a score for."""
     best: bool
-    """First in its protocol, among at least two rows."""
+    """First in its protocol, before at least one other row."""
     missing: Mapping[str, int]
     """Why images have no value here, and how many each."""
     against: Comparison | None
