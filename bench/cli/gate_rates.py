@@ -16,7 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_run_folder(parser)
     parser.add_argument("--method", default="ast", metavar="LABEL", help="default: ast")
     parser.add_argument(
-        "--weakened", required=True, metavar="LABEL", help="its weakened form, like 'ast[i2t=1.0]'"
+        "--weakened", required=True, metavar="LABEL", help="its weakened form, like 'ast[i2t=0]'"
     )
     parser.add_argument("--repeats", type=int, default=200, metavar="N", help="gates of each kind")
     parser.add_argument(

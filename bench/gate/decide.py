@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.errors import BenchError, unknown_name
-from bench.gate.recorded import Pairs, pairs, protocol_notes, rows_of
+from bench.gate.recorded import Pairs, labels_of, pairs, protocol_notes, rows_of
 from bench.gate.result import Check, GateResult, Verdict
 from bench.leaderboard.dense import EXPLAINING, check, columns_of
 from bench.leaderboard.wording import number
@@ -54,8 +54,9 @@ def gate(
     failures. A score that a metric does not define for every image (the IoU of things that were
     found, when none was) is compared where both have it, and the share of images that have it is
     one more check.
-    ``scores`` names the scores to check (by default the leaderboard's leading ones); ``margins``
-    gives single scores another margin than ``margin``.
+    A recorded method that the run lacks leaves the gate undecided; one that the run has with other
+    constants is held against its record. ``scores`` names the scores to check (by default the
+    leaderboard's leading ones); ``margins`` gives single scores another margin than ``margin``.
     """
     recorded = rows_of(against)
     wanted = list(dict.fromkeys(key for row in recorded for key in row["scores"]))
@@ -70,12 +71,14 @@ def gate(
     chosen_scores = set(scores or (k for k in wanted if k.partition(" ")[0] not in EXPLAINING))
     drafts: list[_Draft] = []
     notes: list[str] = []
-    for row in recorded:
-        who = (frame["model"] == row["model"]) & (frame["method_label"] == row["label"])
-        part = frame[who]
-        if part.empty:
-            notes.append(f"{row['model']} {row['label']} is recorded but not in this run")
+    absent: list[Check] = []
+    for row, label in zip(recorded, labels_of(recorded, frame), strict=True):
+        if label is None:
+            absent.append(_absent(row["model"], row["label"], margin))
             continue
+        if label != row["label"]:
+            notes.append(f"{label} of this run is held against the recorded {row['label']}")
+        part = frame[(frame["model"] == row["model"]) & (frame["method_label"] == label)]
         notes += protocol_notes(row, part)
         for key, entry in row["scores"].items():
             if key not in chosen_scores:
@@ -101,7 +104,7 @@ def gate(
             {f"{m} {x}" for m, x in zip(frame["model"], frame["method_label"], strict=True)}
         )
         raise BenchError(f"nothing to check: the record has no row of this run ({', '.join(have)})")
-    return GateResult(_judge(drafts), tuple(dict.fromkeys(notes)))
+    return GateResult((*_judge(drafts), *absent), tuple(dict.fromkeys(notes)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,24 @@ def _same_pairs(drafts: Sequence[_Draft]) -> list[list[int]]:
     for i, draft in enumerate(drafts):
         groups.setdefault(tuple(draft.pairs.prompts), []).append(i)
     return list(groups.values())
+
+
+def _absent(model: str, label: str, margin: float) -> Check:
+    return Check(
+        model=model,
+        label=label,
+        score="all scores",
+        margin=margin,
+        recorded=None,
+        measured=None,
+        change=None,
+        interval=None,
+        p=None,
+        pairs=0,
+        prompts=0,
+        verdict=Verdict.UNDECIDED,
+        reason="recorded, but not part of this run",
+    )
 
 
 def _check(draft: _Draft, data: Clustered, limits: Interval | None, p: float | None) -> Check:

@@ -57,6 +57,7 @@ def record(
         rows.append(
             {
                 "model": str(model),
+                "method": str(part["method"].iloc[0]),
                 "label": str(label),
                 "protocol": part["protocol_text"].iloc[0],
                 "scores": scores,
@@ -173,7 +174,7 @@ def rows_of(against: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         )
     try:
         for row in against["rows"]:
-            _ = row["model"], row["label"], row["protocol"]
+            _ = row["model"], row["method"], row["label"], row["protocol"]
             for entry in row["scores"].values():
                 _ = entry["higher_is_better"]
                 for layout, seed, prompt, value in entry["images"]:
@@ -181,6 +182,30 @@ def rows_of(against: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BenchError(f"the record is damaged ({error!r}); record it again") from error
     return list(against["rows"])
+
+
+def labels_of(recorded: Sequence[Mapping[str, Any]], frame: pd.DataFrame) -> list[str | None]:
+    """For each recorded row the label that stands for it in the run; None where none does.
+
+    The same label, else the one label left of the same method (its constants have changed).
+    """
+    present = {
+        (str(model), str(method), str(label))
+        for model, method, label in frame[["model", "method", "method_label"]]
+        .drop_duplicates()
+        .itertuples(index=False)
+    }
+    known = {(row["model"], row["method"], row["label"]) for row in recorded}
+    chosen: list[str | None] = []
+    for row in recorded:
+        name = row["model"], row["method"]
+        if (*name, row["label"]) in present:
+            chosen.append(row["label"])
+            continue
+        free = [label for *whose, label in present - known if tuple(whose) == name]
+        rivals = [other for other in known - present if other[:2] == name]
+        chosen.append(free[0] if len(free) == len(rivals) == 1 else None)
+    return chosen
 
 
 def protocol_notes(row: Mapping[str, Any], part: pd.DataFrame) -> list[str]:

@@ -146,7 +146,8 @@ def test_wrong_names_and_margins_are_refused(before, recorded):
     with pytest.raises(BenchError, match="negative"):
         gate(before, recorded, margin=-0.1)
     with pytest.raises(BenchError, match="nothing to check.*pocket-flux other"):
-        gate(before[before.method == "ast"].assign(method_label="other"), recorded)
+        other = before[before.method == "ast"].assign(method="other", method_label="other")
+        gate(other, recorded)
 
 
 def test_junit_and_markdown_hold_every_check(before, recorded):
@@ -247,3 +248,24 @@ def test_a_score_that_is_not_defined_for_an_image_is_no_failure(before):
         broken = here & (raised.layout_id == "layout-7")
         raised.loc[broken, ["value", "reason"]] = [np.nan, "blip_vqa failed: ValueError"]
         assert "2 images have no score any more: blip_vqa failed" in gate(raised, old).text()
+
+
+def test_a_recorded_method_that_is_missing_is_not_passed_over(before, recorded):
+    result = gate(before[before.method == "baseline"], recorded)
+    assert (result.exit_code(), result.exit_code(strict=True)) == (0, 2)
+    check = next(c for c in result.checks if c.label == "ast")
+    assert check.reason == "recorded, but not part of this run"
+    assert "ast all scores" in result.text() and 'skipped="1"' in result.junit()
+    json.dumps(result.to_json(), allow_nan=False)
+
+
+def test_a_method_with_other_constants_is_held_against_its_record(before, recorded):
+    weak = changed(before, -0.2)
+    weak["method_label"] = weak.method.replace({"ast": "ast[i2t=0]"})
+    result = gate(weak, recorded)
+    assert verdicts(result)["ast", "instance_success"] is Verdict.FAIL
+    assert "ast[i2t=0] of this run is held against the recorded ast" in result.notes
+    two = pd.concat([weak, weak[weak.method == "ast"].assign(method_label="ast[i2t=1.0]")])
+    assert verdicts(gate(two, recorded))["ast", "all scores"] is Verdict.UNDECIDED
+    both = pd.concat([weak[weak.method == "ast"], before])
+    assert gate(both, recorded).exit_code(strict=True) == 0
