@@ -113,6 +113,7 @@ def execute(args: argparse.Namespace, config: RunConfig | None = None) -> int:
             "files": found,
         },
         f"\n{board.text()}\n\n{board.sentence()}\n"
-        f"Run folder: {found['run']}\nReport: {found['report']}",
+        f"Run folder: {found['run']}\nReport: {found['report']}"
+        + (f"\nSide by side: {found['pairs']}" if "pairs" in found else ""),
     )
     return 1 if problems else 0

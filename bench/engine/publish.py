@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.errors import BenchError
 from bench.store import Run
 
 if TYPE_CHECKING:
@@ -14,15 +16,26 @@ if TYPE_CHECKING:
     from bench.leaderboard import Leaderboard
 
 
+PAIRS = "pairs.png"
+MOST_PAIRED = 4
+"""Methods that fit beside one another in the picture of pairs; more are left to the report."""
+
+
 def publish(run: Run) -> Leaderboard:
-    """Write the leaderboard in every form and ``report/index.html`` into the run folder."""
+    """Write the leaderboard in every form, ``report/index.html`` and, where methods can be shown
+    side by side, ``pairs.png`` into the run folder."""
     from bench.leaderboard.files import write_files
-    from bench.report import write
+    from bench.report import pairs_image, write
 
     frame = run.frame()
     board = leaderboard(run, frame)
     write_files(board, run.path)
     write(frame, run.path, run.path / "report", higher_is_better=directions(run))
+    if 2 <= len(board.rows) <= MOST_PAIRED:
+        try:
+            pairs_image(frame, run.path, run.path / PAIRS)
+        except BenchError as error:  # the tables and the report are worth having without it
+            print(f"no picture of pairs: {error}", file=sys.stderr)
     return board
 
 
@@ -44,7 +57,9 @@ def directions(run: Run) -> dict[str, bool]:
 
 def files(path: Path) -> dict[str, str]:
     """What a published run folder holds, by what it is."""
+    pairs = {"pairs": str(path / PAIRS)} if (path / PAIRS).exists() else {}
     return {
+        **pairs,
         "run": str(path),
         "images": str(path / "images"),
         "leaderboard": str(path / "leaderboard.md"),

@@ -58,5 +58,11 @@ def test_run_writes_leaderboard_and_report(tiny_flux_dir, pair_layout, tmp_path,
         out=tmp_path / "run",
     )
     assert record.frame()["value"].notna().all()
-    for name in ("leaderboard.md", "leaderboard.csv", "leaderboard.json", "report/index.html"):
+    for name in (
+        "leaderboard.md",
+        "leaderboard.csv",
+        "leaderboard.json",
+        "report/index.html",
+        "pairs.png",
+    ):
         assert (tmp_path / "run" / name).stat().st_size > 100
