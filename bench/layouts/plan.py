@@ -20,7 +20,7 @@ from bench.layouts.depth import depth_ranks
 from bench.layouts.place import GAP, RIM, Body, Link, Vector, pack, settle
 from bench.layouts.records import ParsedInstance, ParsedPrompt, ParsedRelation
 from bench.layouts.shapes import FILL, paint
-from bench.layouts.sizes import build_of
+from bench.layouts.sizes import build_of, usual_level
 from bench.types import Box, Instance, Layout, Relation
 
 VERSION = "2"
@@ -164,6 +164,8 @@ def _search(
             bodies = arrange(sizes, rng, 0.7 * scale)
             if bodies is None:
                 continue
+            if not links:
+                _upright(bodies, [thing.noun for thing in things])
             boxes = [_box(b) for b in bodies]
             depths = depth_ranks(links, [-box.y1 for box in boxes])
             if depths is None:
@@ -184,6 +186,16 @@ def _search(
             if not faults(layout) and not _touching(layout):
                 return layout
     return None
+
+
+def _upright(bodies: Sequence[Body], nouns: Sequence[str]) -> None:
+    """Turn a free arrangement upside down where that brings floors down and ceilings up."""
+    levels = [usual_level(noun) for noun in nouns]
+    pairs = list(itertools.combinations(zip(levels, bodies, strict=True), 2))
+    fits = sum((b - a) * (y.y - x.y) for (a, x), (b, y) in pairs)
+    if fits < 0:
+        for body in bodies:
+            body.y = 1 - body.y
 
 
 def _touching(layout: Layout) -> bool:

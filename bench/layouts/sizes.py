@@ -160,6 +160,12 @@ _ALIVE = """
     person man woman boy girl child baby toddler kid people crowd team couple family friend
     penguin jockey wizard bride dancer player bee butterfly spider crab octopus"""
 
+_HIGH = ("sky", "ceiling", "sun", "moon", "cloud", "rainbow", "star", "roof")
+_LOW = (
+    "floor", "flooring", "ground", "grass", "pavement", "road", "sidewalk", "rug", "carpet", "mat",
+    "sand", "snow", "soil", "lawn", "street", "sea", "lake", "river", "water",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Build:
@@ -205,6 +211,12 @@ def build_of(noun: str) -> Build:
     if words and words[-1] in _PEOPLE.split():
         return table["person"]
     return DEFAULT
+
+
+def usual_level(noun: str) -> int:
+    """Where a thing usually is: -1 over the others (sky, ceiling), 1 below them (floor), else 0."""
+    last = noun.split()[-1] if noun else ""
+    return (last in _LOW) - (last in _HIGH)
 
 
 def is_living(noun: str) -> bool:

@@ -58,7 +58,9 @@ def _inside(polygon: Sequence[Point], xs: npt.NDArray[Any], ys: npt.NDArray[Any]
     for (ax, ay), (bx, by) in zip(polygon, (*polygon[1:], polygon[0]), strict=True):
         if ay == by:
             continue
-        spans = (ys >= min(ay, by)) & (ys < max(ay, by))
+        if ay > by:  # the same line there and back must round alike: it encloses nothing
+            ax, ay, bx, by = bx, by, ax, ay
+        spans = (ys >= ay) & (ys < by)
         crossing = ax + (ys - ay) * (bx - ax) / (by - ay)
         inside ^= spans[:, None] & (xs[None, :] < crossing[:, None])
     return inside

@@ -221,7 +221,8 @@ ABSTRACT = _set(
     tranquility treat treatment trick trip triumph trouble truth tug-of-war tune
     understanding use user value variety view vision visit voice wait wake walk war wares
     warmth way wealth wear wearer weather wedding week weekend weight width will winter
-    witness wonder wonderland word workout world worth writing year yesterday yoga youth"""
+    wind breeze witness wonder wonderland word workout world worth writing year yesterday yoga
+    youth"""
 )
 """Nouns that no region of a picture can hold."""
 ABSTRACT_ENDINGS = ("ness", "ity", "ship", "ism", "tion", "sion", "ance", "ence", "hood", "acy")
