@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,8 @@ class RunComparison:
             lines += [f"    {path}" for path in c.pictures if path]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
-    def markdown(self) -> str:
+    def markdown(self, folder: Path = Path()) -> str:
+        """Tables, with links to the pictures from a file in ``folder``."""
         different = [[escaped(v) for v in row] for row in self.differences]
         scores = [
             [
@@ -121,7 +123,7 @@ class RunComparison:
                 escaped(c.prompt),
                 str(c.seed),
                 " ".join(
-                    f"[{name}](<{path.as_posix()}>)"
+                    f"[{name}](<{_link(path, folder)}>)"
                     for name, path in zip(("first", "second"), c.pictures, strict=True)
                     if path
                 ),
@@ -283,6 +285,10 @@ def _largest(
 
 def _picture(folder: Path, image: Any) -> Path | None:
     return folder / image if isinstance(image, str) and image else None
+
+
+def _link(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _who(row: Compared) -> str:

@@ -33,7 +33,7 @@ def execute(args: argparse.Namespace) -> int:
     a, b = Run.open(args.a), Run.open(args.b)
     result = compare(_side(a), _side(b), higher_is_better=directions(a) | directions(b))
     if args.markdown:
-        write_atomic(args.markdown, result.markdown().encode())
+        write_atomic(args.markdown, result.markdown(args.markdown.parent).encode())
     emit(args, result.to_json(), result.text())
     return 0
 

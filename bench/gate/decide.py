@@ -201,7 +201,8 @@ def _verdict(
         return Verdict.FAIL, "this run has no score at all where the record has some", None
     change = float(data.means[0])
     if p is not None and p < ALPHA:
-        return Verdict.FAIL, f"fell by more than {margin} (p = {number(p)})", None
+        chance = "< 0.001" if p < 0.001 else f"= {number(p)}"
+        return Verdict.FAIL, f"fell by more than {margin} (p {chance})", None
     constant = bool(data.constant[0])
     if constant and not np.abs(data.sums).any():
         return Verdict.PASS, "equal on every image", None

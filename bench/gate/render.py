@@ -85,7 +85,8 @@ def junit(result: GateResult) -> str:
 
 def _figures(c: Check) -> str:
     change = f"{signed(c.change)} {bracket(c.interval)}".rstrip()
-    return f"{number(c.recorded)} -> {number(c.measured)} ({change}, {c.prompts} prompts)"
+    plural = "" if c.prompts == 1 else "s"
+    return f"{number(c.recorded)} -> {number(c.measured)} ({change}, {c.prompts} prompt{plural})"
 
 
 def _xml(text: str) -> str:

@@ -1,6 +1,7 @@
 """gate, compare and push on a run folder, and the workflow files of the docs."""
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -140,7 +141,8 @@ def test_margins_are_read_for_all_and_for_single_scores():
 
 def test_compare_prints_what_changed(good, tmp_path, capsys):
     fallen = make_run(tmp_path / "fallen", fall=0.2)
-    table = tmp_path / "compare.md"
+    table = tmp_path / "tables" / "compare.md"
+    table.parent.mkdir()
     assert main(["compare", str(good), str(fallen), "--markdown", str(table), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert {"field": "fall", "first": "0.0", "second": "0.2"} in document["differences"]
@@ -148,7 +150,10 @@ def test_compare_prints_what_changed(good, tmp_path, capsys):
     assert moved["ast"] == pytest.approx(-0.2) and moved["baseline"] == 0
     assert len(document["changes"]) == 10
     assert all(Path(p).is_file() for c in document["changes"] for p in c["pictures"])
-    assert "−0.200" in table.read_text()
+    text = table.read_text()
+    links = re.findall(r"\]\(<(.+?)>\)", text)
+    assert "−0.200" in text and len(links) == 20
+    assert all((table.parent / link).is_file() for link in links)
 
 
 def test_push_writes_a_folder(good, tmp_path, capsys):
