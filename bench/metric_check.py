@@ -11,7 +11,7 @@ from bench.identity import canonical_json
 from bench.types import Layout, Score
 from metrics.base import Column, Metric, Sample
 
-TOLERANCE = 1e-3
+TOLERANCE = 1e-4
 """Largest difference of a score between a batch and its samples alone: other batch sizes round
 differently."""
 
@@ -26,17 +26,23 @@ class Check:
 
 
 def check_metric(
-    target: Any, judges: Mapping[str, Any], samples: Sequence[Sample], *, mode: str | None = None
+    target: Any,
+    judges: Callable[[], Mapping[str, Any]],
+    samples: Sequence[Sample],
+    *,
+    mode: str | None = None,
 ) -> list[Check]:
     """Check a metric class (or whatever has ``create``) against `metrics.base.Metric`.
 
-    ``judges`` by role; ``samples``: three at least, of different layouts. A check that raises has
-    failed; after a failure to create or to score the rest is left out.
+    ``judges`` gives judges by role, new ones with every call: those that have seen the batch
+    remember their answers. ``samples``: three at least, of different layouts. A check that raises
+    has failed; after a failure to create or to score the rest is left out.
     """
+    seeing = judges()
     made: list[Metric] = []
 
     def create() -> str:
-        made.append(target.create(judges, mode))
+        made.append(target.create(seeing, mode))
         return f"{made[0].name} ({made[0].mode})"
 
     checks = [_try("create(judges, mode) makes it", create)]
@@ -45,7 +51,7 @@ def check_metric(
     metric = made[0]
     checks.append(_try("name, mode and columns", lambda: _described(metric)))
     checks.append(
-        _try("identity is JSON and does not change", lambda: _identity(target, judges, metric))
+        _try("identity is JSON and does not change", lambda: _identity(target, seeing, metric))
     )
     first: list[list[Score]] = []
 
@@ -72,7 +78,7 @@ def check_metric(
             "in a batch what it gives alone",
             lambda: _equal(
                 first,
-                [metric.score([s])[0] for s in samples],
+                _alone(target.create(judges(), mode), samples),
                 TOLERANCE,
                 "a batch and its images alone",
             ),
@@ -159,6 +165,12 @@ def _equal(
                 if worst > tolerance:
                     raise ValueError(f"{s.name}: {what} differ: {x} and {y}")
     return f"difference at most {worst:.1e}"
+
+
+def _alone(metric: Metric, samples: Sequence[Sample]) -> list[list[Score]]:
+    """Scores one by one, the last sample first."""
+    backwards = [metric.score([s])[0] for s in reversed(samples)]
+    return backwards[::-1]
 
 
 def _nothing(metric: Metric) -> str:

@@ -36,9 +36,9 @@ def execute(args: argparse.Namespace) -> int:
         for fault in ("attributes swapped", "relation inverted", "depth inverted", "wrong count")
         for case in make_cases(fault, 2)[:2]
     ]
-    judges = pocket_judges(cases, {**POCKET_JUDGES, **judges_from(args.judge)})
+    names = {**POCKET_JUDGES, **judges_from(args.judge)}
     samples = [Sample(case.image, case.layout) for case in cases]
-    checks = check_metric(target, judges, samples, mode=mode or None)
+    checks = check_metric(target, lambda: pocket_judges(cases, names), samples, mode=mode or None)
     failed = [c for c in checks if not c.passed]
     lines = [f"{'ok' if c.passed else 'FAILED':<7} {c.name}: {c.detail}" for c in checks]
     verdict = f"{args.metric}: " + (f"{len(failed)} checks failed" if failed else "all is well")

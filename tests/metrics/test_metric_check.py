@@ -45,7 +45,7 @@ class Brightness:
 
 
 def verdicts(target, samples, judges=None, mode=None):
-    return {c.name: c for c in check_metric(target, judges or {}, samples, mode=mode)}
+    return {c.name: c for c in check_metric(target, judges or dict, samples, mode=mode)}
 
 
 def failed(target, samples):
@@ -55,9 +55,10 @@ def failed(target, samples):
 def test_own_metrics_pass(samples, blip_folder, clip_folder, blind_detector):
     from bench.judges import JudgeSet
 
-    judges = JudgeSet(
-        {"vqa": str(blip_folder), "clip": str(clip_folder)}, given={"detector": blind_detector}
-    )
+    def judges():
+        names = {"vqa": str(blip_folder), "clip": str(clip_folder)}
+        return JudgeSet(names, given={"detector": blind_detector})
+
     for target, mode in ((BlipVQA, "official"), (BlipVQA, "fixed"), (CLIPScore, None)):
         found = verdicts(target, samples, judges, mode)
         assert [c.detail for c in found.values() if not c.passed] == []
@@ -99,6 +100,37 @@ def test_a_score_that_depends_on_its_company_is_found(samples):
     assert names == ["in a batch what it gives alone"]
 
 
+class Forgetful:
+    """A judge that counts how many images it was shown together, and remembers what it said."""
+
+    identity = {"name": "forgetful"}  # noqa: RUF012
+
+    def __init__(self):
+        self.said = {}
+
+    def ask(self, images, questions):
+        for image in images:
+            self.said.setdefault(image.tobytes(), 1 / len(images))
+        return [[self.said[i.tobytes()] for _ in q] for i, q in zip(images, questions, strict=True)]
+
+
+def test_a_judge_whose_answers_depend_on_company_is_found_though_it_remembers(samples):
+    class Asking(Brightness):
+        def __init__(self, vqa):
+            self.vqa = vqa
+
+        @classmethod
+        def create(cls, judges, mode=None):
+            return cls(judges["vqa"])
+
+        def score(self, samples):
+            answers = self.vqa.ask([s.image for s in samples], [["a dog?"]] * len(samples))
+            return [[Score("brightness", row[0])] for row in answers]
+
+    found = verdicts(Asking, samples, lambda: {"vqa": Forgetful()})
+    assert [name for name, c in found.items() if not c.passed] == ["in a batch what it gives alone"]
+
+
 def test_a_changed_image_is_found(samples):
     def value(self, sample):
         sample.image.putpixel((0, 0), (1, 2, 3))
@@ -117,5 +149,5 @@ def test_the_template_of_the_documentation_passes(samples, blip_folder):
     code = re.search(r"```python\n(.*?)```", text, re.S)[1]
     space = {}
     exec(code, space)
-    found = verdicts(space["WorstThing"], samples, JudgeSet({"vqa": str(blip_folder)}))
+    found = verdicts(space["WorstThing"], samples, lambda: JudgeSet({"vqa": str(blip_folder)}))
     assert [c.detail for c in found.values() if not c.passed] == []
