@@ -10,6 +10,7 @@ from typing import Any
 from bench.cli.options import integers
 from bench.cli.output import add_json, emit
 from bench.engine.config import FIRST_SEED
+from bench.errors import BenchError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="say which words AST should tune in which layers, and write windows.json",
     )
     parser.add_argument(
+        "--save-preset",
+        action="store_true",
+        help="with --derive-windows: also keep them as AST's preset of the model's name, in the "
+        "package (for shipped models)",
+    )
+    parser.add_argument(
+        "--additive",
+        action="store_true",
+        help="instead: how far additive AST is from exact AST with the model's preset",
+    )
+    parser.add_argument(
         "--share",
         type=float,
         help="of the strongest layer's binding that a tuned layer must reach (default: 0.25)",
@@ -41,6 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
+    if args.save_preset and not args.derive_windows:
+        raise BenchError("--save-preset keeps derived windows; give --derive-windows as well")
     from bench.analysis import plots
     from bench.analysis.run import analyze
     from bench.analysis.windows import SHARE, binding, derive_windows, peaks, write_windows
@@ -48,6 +62,7 @@ def execute(args: argparse.Namespace) -> int:
     from bench.engine.environment import resolve_device
     from bench.engine.generate import progress_bar
     from bench.engine.plan import without_unknown_words
+    from bench.methods.ast import MEASURED
     from bench.models import model_spec, with_settings
     from bench.suites import load_suite
 
@@ -60,6 +75,8 @@ def execute(args: argparse.Namespace) -> int:
     # Prompts with one instance cannot tell own words from another's: they come last.
     layouts = sorted(suite.layouts, key=lambda e: len(e.instances) < 2)
     layouts = list(replace(suite, layouts=tuple(layouts)).select(limit=args.limit).layouts)
+    if args.additive:
+        return _additive(args, backend, layouts)
     with progress_bar("images", len(layouts) * len(args.seeds)) as bar:
         found = analyze(backend, layouts, args.seeds, on_batch=bar.update)
 
@@ -111,8 +128,34 @@ def execute(args: argparse.Namespace) -> int:
             *(f"  {n}: {', '.join(w) or '-'}" for n, w in enumerate(windows, 1)),
         ]
         lines.append(f"--set 'ast.windows=...' takes the list in {out / 'windows.json'}")
+        if args.save_preset:
+            kept = MEASURED / f"{spec.name}.json"
+            kept.parent.mkdir(exist_ok=True)
+            write_windows(kept, windows, measured)
+            lines.append(f"kept as preset: --method ast@{spec.name}, from {kept}")
+            preset = f'method_presets={{"ast": "{spec.name}"}}'
+            lines.append(f"to make it the model's default: {preset} in bench/models.py")
     lines += ["", f"files: {out}"]
     emit(args, document, "\n".join(lines))
+    return 0
+
+
+def _additive(args: argparse.Namespace, backend: Any, layouts: list[Any]) -> int:
+    from bench.analysis.additive import additive_distance
+    from bench.engine.plan import make_method
+
+    ast: Any = make_method("ast", None, {}, backend.spec)
+    seeds = [args.seeds[0]] * len(layouts)
+    found = additive_distance(backend, layouts, seeds, ast)
+    steps = ", ".join(f"{s + 1}: {d:.3f}" for s, d in found["by_step"].items())
+    text = (
+        f"additive AST is {found['distance']:.3f} of exact AST's own change away from it (median "
+        f"of {found['attentions']} attentions, {found['images']} images on {found['model']}; 0 is "
+        f"the same, 1 as far as the untouched model)\nby step: {steps}\nmean pixel difference from "
+        f"exact AST's images: additive {found['pixels']:.1f}, baseline "
+        f"{found['pixels_baseline']:.1f} of 255"
+    )
+    emit(args, found, text)
     return 0
 
 

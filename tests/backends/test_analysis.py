@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from bench.analysis import plots
+from bench.analysis.additive import additive_distance
 from bench.analysis.record import Recorder, Sums
 from bench.analysis.run import analyze
 from bench.analysis.windows import binding, derive_windows, peaks, write_windows
 from bench.errors import BenchError
-from bench.methods.ast import AST
+from bench.methods.ast import AST, MEASURED
 from bench.methods.baseline import Baseline
 from bench.types import Layout
 
@@ -165,3 +166,30 @@ def test_sums_keep_mean_and_spread() -> None:
     sums.add(1, 0, [{key: 0.1}, {key: 0.3}, {}])
     row = sums.frame(["double"]).iloc[0]
     assert (row["n"], row["mean"], row["std"]) == (2, pytest.approx(0.2), pytest.approx(0.1))
+
+
+def test_additive_ast_nears_exact_ast_as_maps_spread(flux: Any, layouts: list[Layout]) -> None:
+    """The term that it drops is c A, which is small where every weight is small."""
+    found = additive_distance(flux, layouts, [0, 1], AST(windows="all"))
+    assert found["by_step"].keys() == {0, 1} and found["attentions"] == 2 * 2 * 5
+    assert 0 < found["distance"] < 0.5
+    assert 0 < found["pixels"] < found["pixels_baseline"]
+
+
+def test_measured_presets_belong_to_the_shipped_weights() -> None:
+    """A preset of a shipped model is stale as soon as its weights change."""
+    import json
+
+    from bench.backends import model_digest
+    from bench.models import POCKET_FLUX, POCKET_MODELS
+
+    shipped = {POCKET_FLUX.name: POCKET_FLUX}
+    assert (POCKET_MODELS / POCKET_FLUX.name).is_dir()
+    preset = POCKET_FLUX.method_presets["ast"]
+    assert preset in AST.presets
+    for path in MEASURED.glob("*.json"):
+        measured = json.loads(path.read_text())["measured"]
+        assert path.stem == measured["model"] and path.stem in AST.presets
+        if path.stem in shipped:
+            assert measured["model_digest"] == model_digest(shipped[path.stem])
+            assert measured["suite"] == "pocket-tune"
