@@ -72,8 +72,8 @@ COLUMNS: Mapping[str, Column] = {
         True, "share of instances of right class, IoU >= 0.5, right attributes"
     ),
     "image_success": Column(True, "1 if every instance succeeds, else 0"),
-    "miou": Column(True, "mean IoU of matched instances with their target boxes"),
-    "miou_all": Column(True, "the same, 0 for missing instances and wrong attributes (COCO-MIG)"),
+    "miou": Column(True, "mean IoU of instances with their target boxes, 0 for missing ones"),
+    "miou_all": Column(True, "the same, 0 for wrong attributes as well (COCO-MIG)"),
     "present": Column(True, "share of instances that a detection of their class is left for"),
     "surplus": Column(False, "detections of asked classes beyond the asked number", (0.0, None)),
     "duplicated": Column(False, "those of the surplus that lie where one is already", (0.0, None)),
@@ -132,6 +132,7 @@ def summarize(
     out: dict[str, float | str] = {
         "instance_success": fmean(success),
         "image_success": float(all(success)),
+        "miou": fmean(r.iou or 0.0 for r in results),
         "miou_all": fmean((r.iou or 0.0) * ok for r, ok in zip(results, right, strict=True)),
         "present": len(found) / len(results),
         "surplus": float(len(matching.surplus)),
@@ -139,7 +140,6 @@ def summarize(
         "merged": float(len(matching.merged)),
     }
     nothing = "no instance was found"
-    out["miou"] = fmean(found) if found else nothing
     out["position_error"] = fmean(m.position_error for m in matching.matches) if found else nothing
     out["size_error"] = fmean(m.size_error for m in matching.matches) if found else nothing
     out["attribute_probability"] = fmean(own) if own else "no instance with an attribute was found"
