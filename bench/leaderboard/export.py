@@ -99,6 +99,7 @@ def _against(board: Leaderboard, columns: Sequence[Column]) -> list[str]:
 
 def _by_category(board: Leaderboard, categories: Sequence[Slice]) -> list[str]:
     rows = []
+    sizes = [board.images(part) for part in categories]
     for column in board.leading:
         for row in board.rows:
             cells = [row.cells.get((part, column.key)) for part in categories]
@@ -106,17 +107,19 @@ def _by_category(board: Leaderboard, categories: Sequence[Slice]) -> list[str]:
                 [
                     escaped(column.key),
                     *_names(board, row),
-                    *(_short(cell) for cell in cells),
+                    *(_short(cell, n) for cell, n in zip(cells, sizes, strict=True)),
                 ]
             )
-    return grid(["score", *board.naming], [escaped(c.name) for c in categories], rows)
+    heads = [f"{escaped(c.name)} (n = {n})" for c, n in zip(categories, sizes, strict=True)]
+    return grid(["score", *board.naming], heads, rows)
 
 
-def _short(cell: Cell | None) -> str:
+def _short(cell: Cell | None, images: int) -> str:
     if cell is None or cell.value is None:
         return "–"
     text = f"**{number(cell.value)}**" if cell.best else number(cell.value)
-    return f"{text} {bracket(cell.interval)}".rstrip()
+    text = f"{text} {bracket(cell.interval)}".rstrip()
+    return text if cell.images == images else f"{text} (n = {cell.images})"
 
 
 def _cost(board: Leaderboard) -> list[str]:

@@ -172,6 +172,10 @@ class Leaderboard:
     def column(self, key: str) -> Column:
         return next(c for c in self.columns if c.key == key)
 
+    def images(self, part: Slice) -> int:
+        """Scored images of a row on a slice, at the most; a cell with fewer says so."""
+        return max(c.images for row in self.rows for (p, _), c in row.cells.items() if p == part)
+
     def text(self, width: int | None = None, *, color: bool = False) -> str:
         """For a terminal of ``width`` characters; None: this terminal's, or 100 without one."""
         from bench.leaderboard.terminal import render

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.leaderboard.published import CATEGORIES, PUBLISHED_TITLE, Published, fitting
-from bench.leaderboard.table import Cell, Column, Leaderboard, Row
+from bench.leaderboard.table import Cell, Column, Leaderboard, Row, Slice
 from bench.leaderboard.wording import bracket, number, probability, seconds, signed
 
 _INTERVAL = len("[0.551, 0.668]")
@@ -157,7 +157,8 @@ def _against(board: Leaderboard, width: int) -> Table:
 def _by_category(board: Leaderboard, categories: Sequence[str]) -> Table:
     table = _table(f"{board.headline} by category", board)
     for name in categories:
-        table.add_column(Text(name), justify="right", overflow="fold")
+        size = board.images(Slice("category", name))
+        table.add_column(Text(f"{name}\nn = {size}"), justify="right", overflow="fold")
     for row in board.rows:
         cells = []
         for name in categories:

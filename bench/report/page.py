@@ -72,6 +72,7 @@ def _render(board: Leaderboard, shown: list[dict[str, Any]], title: str) -> str:
         title=title,
         images=sum(len(sample["shots"]) for sample in shown),
         samples=len(shown),
+        categories=[part for part in board.slices if part.kind == "category"],
         compared=[r for r in board.rows if any(cell.against for cell in r.cells.values())],
         methods=len({row.label for row in board.rows}),
         notes=notes(board),

@@ -60,6 +60,18 @@ def test_missing_scores_leave_the_mean_alone_and_are_counted(frame):
     assert empty.value is None and empty.rank is None
 
 
+def test_category_cells_say_how_many_images_they_stand_for(frame):
+    lost = (frame.method == "ast") & (frame.score == "blip_vqa") & (frame.layout_id == "layout-0")
+    frame.loc[lost, ["value", "reason"]] = [np.nan, "no question"]
+    board = build(frame)
+    assert board.images(Slice("category", "color")) == 8
+    lines = board.markdown().splitlines()
+    assert any(line.count("(n = 8)") == 3 for line in lines)
+    [cut] = [line for line in lines if line.startswith("| blip_vqa | ast") and "(n = 6)" in line]
+    assert cut.count("(n = ") == 1
+    assert "n = 8" in board.text()
+
+
 def test_a_failed_method_does_not_rank_higher_for_its_failures(frame_of):
     """Ranks read only the images that every row has a score for."""
     frame = frame_of(skills=(("baseline", 0.4), ("twin", 0.4)), prompts=20)

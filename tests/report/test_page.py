@@ -112,6 +112,23 @@ def test_sorting_orders_rows_and_says_so(page):
     assert names == ["ast", "baseline"]
 
 
+def test_every_category_has_its_own_sortable_column(page, site):
+    frame, _ = site
+    part = page.find_element(By.ID, "categories")
+    part.find_element(By.TAG_NAME, "summary").click()
+    table = part.find_element(By.CSS_SELECTOR, "[aria-label='blip_vqa by category'] table")
+    heads = [e.text for e in table.find_elements(By.CSS_SELECTOR, "thead button")]
+    assert heads == ["method", "color", "numeracy", "spatial"]
+    table.find_elements(By.CSS_SELECTOR, "thead button")[2].click()
+    rows = table.find_elements(By.CSS_SELECTOR, "tbody tr")
+    shown = [float(r.find_elements(By.TAG_NAME, "td")[1].get_attribute("data-value")) for r in rows]
+    chosen = frame[(frame.score == "blip_vqa") & (frame.category == "numeracy")]
+    means = chosen.groupby("method").value.mean()
+    assert shown == pytest.approx(sorted(means, reverse=True))
+    size = len(chosen) // 2
+    assert all(f"n {size}" in r.find_elements(By.TAG_NAME, "td")[1].text for r in rows)
+
+
 def test_worst_regression_comes_first(page):
     def losses():
         changes = page.find_elements(By.CSS_SELECTOR, "#cards .shot:last-child .value span")
