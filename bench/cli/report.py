@@ -20,6 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="where to (default: RUN/report; needed for several)"
     )
+    parser.add_argument(
+        "--effect", type=float, metavar="X", help="say how many prompts a difference of X takes"
+    )
     add_json(parser)
 
 
@@ -28,6 +31,7 @@ def execute(args: argparse.Namespace) -> int:
     from bench.errors import BenchError
     from bench.leaderboard import build
     from bench.leaderboard.files import write_files
+    from bench.leaderboard.sizes import needed, needed_text
     from bench.report import write
     from bench.store import Run
 
@@ -40,12 +44,19 @@ def execute(args: argparse.Namespace) -> int:
     for run in runs:
         higher |= directions(run)
     board = build(frame, higher_is_better=higher)
+    sizes = [] if args.effect is None else needed(board, args.effect)
     page = write(frame, root, out, higher_is_better=higher)
     write_files(board, out)
+    wished = "" if args.effect is None else f"\n{needed_text(sizes, args.effect)}"
     emit(
         args,
-        {"leaderboard": board.to_json(), "sentence": board.sentence(), "report": str(page)},
-        f"{board.text()}\n\n{board.sentence()}\nReport: {page}\n"
+        {
+            "leaderboard": board.to_json(),
+            "sentence": board.sentence(),
+            "report": str(page),
+            "prompts_needed": sizes,
+        },
+        f"{board.text()}\n\n{board.sentence()}{wished}\nReport: {page}\n"
         f"Tables: {out / 'leaderboard'}.md, .csv, .json, .tex, .parquet",
     )
     return 0

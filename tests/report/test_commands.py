@@ -214,3 +214,24 @@ def test_report_of_several_runs_is_written_with_every_form_of_the_table(good, tm
     assert kinds == {".md", ".csv", ".json", ".tex", ".parquet"}
     assert json.loads((out / "leaderboard.json").read_text()) == document["leaderboard"]
     assert len(list((out / "media").glob("*.png"))) == 40
+
+
+def test_report_says_how_many_prompts_a_wished_effect_takes(good, tmp_path, capsys):
+    rng = np.random.default_rng(2)
+    run = Run.open(make_run(tmp_path / "noisy", prompts=12))
+    with run._transaction() as db:
+        for (image,) in db.execute("SELECT image FROM scores").fetchall():
+            db.execute("UPDATE scores SET value = ? WHERE image = ?", (rng.random(), image))
+    run.close()
+    args = ["report", str(run.path), "--out", str(tmp_path / "page"), "--json"]
+    sizes = []
+    for effect in ("0.2", "0.1"):
+        assert main([*args, "--effect", effect]) == 0
+        [row] = json.loads(capsys.readouterr().out)["prompts_needed"]
+        assert (row["label"], row["score"], row["now"]) == ("ast", "instance_success", 12)
+        sizes.append(row["prompts"])
+    assert sizes[0] > 12 and sizes[1] == pytest.approx(4 * sizes[0], rel=0.2)
+    assert main([*args, "--effect", "0"]) == 2
+    assert "must be above 0" in capsys.readouterr().err
+    assert main([*args[:-1], "--effect", "0.1"]) == 0
+    assert f"ast instance_success: {sizes[1]} (12)" in capsys.readouterr().out
