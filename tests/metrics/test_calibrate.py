@@ -21,10 +21,11 @@ from bench.calibrate.measures import (
     weighted_auc,
 )
 from bench.calibrate.ratings import calibrate_ratings, read_ratings
-from bench.calibrate.run import TrueDepth, calibrate
+from bench.calibrate.run import TARGETS, TrueDepth, calibrate
 from bench.calibrate.switches import switches, switches_text
 from bench.calibrate.tables import plots
 from bench.errors import BenchError
+from bench.models import POCKET_MODELS
 from bench.pocket.world.splits import belongs
 from bench.types import Detection
 from metrics import spatial_2d
@@ -270,3 +271,17 @@ def test_ratings_are_correlated_with_scores(tmp_path, clip_folder):
     assert result["rows"][0]["spearman"]["value"] == pytest.approx(1)
     assert result["left_out"] == []
     assert "clip_score" in tables(result)
+
+
+def test_the_shipped_judges_reach_their_targets_on_a_few_held_out_scenes():
+    if not (POCKET_MODELS / "blip").is_dir():
+        pytest.skip("the pocket BLIP is not there")
+    result = calibrate(
+        scenes=12,
+        faults=["attributes swapped", "instance missing", "instance moved"],
+        metrics=["blip_vqa@fixed", "localization"],
+        seed=5,
+        resamples=20,
+    )
+    assert len(result["targets"]) == len(TARGETS)
+    assert [t for t in result["targets"] if not t["reached"]] == []
