@@ -377,6 +377,8 @@ class _Scan:
             i for k, i in rest if k != "noun" and self.words[i].low not in lexicon.QUANTIFIERS
         ]
         text = " ".join(self.words[i].low for i in head)
+        if self.determiner == "both" and self.words[last].tag == "NN":
+            self.number = self.number_at = None  # "both the apple and the pear"
         plural = self.words[last].tag in ("NNS", "NNPS") or (self.number or 1) > 1
         return Chunk(
             first=self.start,

@@ -82,7 +82,7 @@ class Doers:
         after = min(phrase, default=at) + 1
         while self.scene.owner.get(after) == obj:
             after += 1
-        if not self.opens(at) or not self.inverts(after):
+        if not self.leads(at, after):
             return None
         following = [i for i in self.scene.owner if i > after]
         subject = self.scene.owner[min(following)] if following else obj
@@ -91,11 +91,14 @@ class Doers:
         self.antecedents[subject] = obj
         return subject
 
-    def opens(self, at: int) -> bool:
-        return at == 0 or self.words[at - 1].text in (",", ".", ";", "and", "while")
-
-    def inverts(self, at: int) -> bool:
-        return at < len(self.words) and self.words[at].low in _INVERTING
+    def leads(self, start: int, end: int) -> bool:
+        """Do the words of a range open a clause whose verb, or whose subject, follows them?"""
+        if end >= len(self.words):
+            return False
+        before = self.words[start - 1].text if start else "."
+        if self.words[end].text == ",":
+            return before in (".", ";")
+        return before in (",", ".", ";", "and", "while") and self.words[end].low in _INVERTING
 
     def listed_before(self, at: int, obj: int) -> list[int]:
         """ "A lamp and a chair next to a bed": a list that ends right before a wording."""
@@ -159,7 +162,9 @@ class Doers:
         last = self.scene.mentions[subject].last
         listed = verb.dep == "acl" and verb.tag in ("VBG", "VBN") and verb.index == last + 1
         if self.plural_verb(verb) or (listed and self.scene.before_mention(subject) == "and"):
-            return [m for m in self.coordinated(subject) if m != obj]
+            end = verb.index if verb.index > last else len(self.words)
+            joined = self.scene.coordinated_before(self.scene.last_joined(subject, end))
+            return [m for m in joined if m != obj]
         return [subject]
 
     def plural_verb(self, verb: Word) -> bool:
@@ -168,12 +173,6 @@ class Doers:
             or any(w.head == verb.index and w.low in ("are", "were") for w in self.words)
             or verb.low in ("are", "were")
         )
-
-    def coordinated(self, subject: int) -> list[int]:
-        out = [subject]
-        while (joined := self.joined_after(out[-1])) is not None:
-            out.append(joined)
-        return self.scene.coordinated_before(subject)[:-1] + out
 
     def nearest(self, at: int, obj: int) -> int | None:
         """The mention that ends last before a word; the next after the object if none does."""

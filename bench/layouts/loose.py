@@ -69,7 +69,9 @@ class Loose:
             subject: int | None = self.scene.owner[governor.index]
         else:
             subject = self.doers.subject_of(governor) if verbal else None
-        if subject is None:
+        if subject is None and not verbal:  # "a close-up of a banana in a bowl"
+            subject = self.scene.owner.get(word.index - 1)
+        if subject is None or subject == obj:
             return
         relation = self._meaning(word, governor, verbal, subject, obj)
         if relation is None:

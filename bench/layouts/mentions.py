@@ -113,7 +113,8 @@ class _Finder:
         known = self._same_as(chunk)
         if known is not None:
             index = self.scene.mentions.index(known)
-            known.attributes += chunk.attributes
+            said = {self.scene.words[i].low for i in known.attributes}
+            known.attributes += [i for i in chunk.attributes if self.scene.words[i].low not in said]
         else:
             known = Mention(
                 chunk, chunk.noun, chunk.count, list(chunk.attributes), chunk.first, chunk.last

@@ -40,18 +40,8 @@ class _Predicates:
         if verb.low in ("are", "were", "look", "seem"):
             mention = self.scene.mentions[subject]
             if mention.count == 1 and not mention.chunk.plural:
-                out = self.scene.coordinated_before(self._last_joined(subject, verb.index))
+                out = self.scene.coordinated_before(self.scene.last_joined(subject, verb.index))
         return out
-
-    def _last_joined(self, index: int, end: int) -> int:
-        """The last mention that commas and "and" join to this one, before a word."""
-        while index + 1 < len(self.scene.mentions):
-            following = self.scene.mentions[index + 1]
-            joined = len(self.scene.coordinated_before(index + 1)) > 1
-            if following.last >= end or not joined:
-                break
-            index += 1
-        return index
 
     def _leading_verb(self, at: int) -> int | None:
         """The verb before a predicate, over adverbs, other predicates and "and"; None if none."""

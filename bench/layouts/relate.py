@@ -81,7 +81,7 @@ class _Relater:
             if word.low in ("left", "right") and owner.tag == "PRP$" and lead.tag in ("IN", "TO"):
                 self.doers.covered |= {lead.index, owner.index, word.index}
                 side = lexicon.LEFT if word.low == "left" else lexicon.RIGHT
-                yield from self._pronominal(lead.index, owner.index, side)
+                yield from self._pronominal(lead.index, owner.index, side, 2)
 
     # "a suitcase with a hat on it"
 
@@ -93,7 +93,7 @@ class _Relater:
     def _pronoun_at(self, at: int) -> bool:
         return at < len(self.words) and self.words[at].tag in ("PRP", "WDT", "WP")
 
-    def _pronominal(self, start: int, at: int, relation: str) -> Iterator[Link]:
+    def _pronominal(self, start: int, at: int, relation: str, length: int = 1) -> Iterator[Link]:
         """A relation whose object is the pronoun at a word: it speaks of an earlier thing."""
         pronoun = self.words[at]
         before = [i for i in sorted(self.scene.owner) if i < start]
@@ -102,7 +102,7 @@ class _Relater:
             return
         last = self.scene.owner[before[-1]]
         leads = pronoun.sentence != self.words[before[-1]].sentence
-        leads |= self.doers.opens(start) and self.doers.inverts(at + 1)
+        leads |= self.doers.leads(start, at + length)
         if leads or pronoun.tag in ("WDT", "WP"):
             # "There is a house. Behind it is a tree", "a house, behind which stands a tree"
             if not after:

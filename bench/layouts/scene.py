@@ -83,6 +83,15 @@ class Scene:
         owned = [i for i in self.owner if i < at]
         return self.owner[max(owned)] if owned else None
 
+    def last_joined(self, index: int, end: int) -> int:
+        """The last mention that commas and "and" join to this one, before a word."""
+        while index + 1 < len(self.mentions):
+            joined = len(self.coordinated_before(index + 1)) > 1
+            if self.mentions[index + 1].last >= end or not joined:
+                break
+            index += 1
+        return index
+
     def coordinated_before(self, index: int) -> list[int]:
         """A mention and those joined to it by commas and "and" directly before it."""
         out = [index]

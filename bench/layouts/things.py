@@ -45,7 +45,7 @@ class Sorter:
     def is_thing(self, chunk: Chunk) -> bool:
         """Sort a phrase with a noun: a thing (True), a place (kept apart), or nothing."""
         head = self.scene.head(chunk)
-        if self._negated(chunk) or head.low in lexicon.VAGUE:
+        if self._negated(chunk) or head.low in lexicon.VAGUE or self._shows(chunk):
             return False
         if singular(head.low) in ("pair", "dozen"):
             return False
@@ -83,6 +83,14 @@ class Sorter:
         vague = base in lexicon.ASPECTS - {"line", "body", "fabric", "surface"}
         return vague and not chunk.attributes and len(chunk.head) == 1
 
+    def _shows(self, chunk: Chunk) -> bool:
+        """ "A photograph showing two cars"."""
+        after = chunk.last + 1
+        if chunk.first or after >= len(self.scene.words):
+            return False
+        shows = self.scene.words[after].low.startswith(("show", "depict", "featur", "captur"))
+        return shows and self.scene.head(chunk).low in lexicon.PICTURES | {"painting"}
+
     def _negated(self, chunk: Chunk) -> bool:
         before = self.scene.before(chunk)
         return chunk.determiner == "no" or chunk.number == 0 or before == "without"
@@ -109,6 +117,8 @@ class Sorter:
         governor = self.scene.words[head.head]
         if chunk.first and self.scene.words[chunk.first - 1].tag in ("IN", "TO"):
             return False
+        if self._after_pronoun(governor.index):
+            return False
         if head.dep == "attr" and governor.low in lexicon.STATES:
             subjects = [
                 w for w in self.scene.words if w.head == governor.index and w.dep == "nsubj"
@@ -133,6 +143,12 @@ class Sorter:
             there = any(w.low == "there" for w in self.scene.words if w.sentence == head.sentence)
             return bool(clause) and comma and not listed and not there
         return False
+
+    def _after_pronoun(self, verb: int) -> bool:
+        """ "To the right of which is a zebra"."""
+        words = self.scene.words
+        pronoun = verb > 1 and words[verb - 1].tag in ("WDT", "WP", "PRP")
+        return pronoun and words[verb - 2].tag in ("IN", "TO")
 
     def _speaks(self, at: int) -> bool:
         """Is a word part of a thing that no preposition leads to?"""
@@ -168,7 +184,8 @@ class Sorter:
         if name in ("horizon", "sky") and before in ("below", "above", "behind", "beyond"):
             return True
         if before in (lexicon.INTO if indoors else lexicon.PLACE_PREPOSITIONS):
-            vivid = [i for i in chunk.attributes if is_describing(self.scene.words[i])]
+            described = [self.scene.words[i] for i in chunk.attributes]
+            vivid = [w for w in described if is_describing(w) and w.low not in lexicon.AMBIENT]
             vivid = [] if name in lexicon.SCENIC else vivid
             solid = name in ("sidewalk", "path", "road", "street", "waves", "pavement", "lawn")
             return indoors or not (vivid and (before in ("on", "against") or solid))

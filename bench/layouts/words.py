@@ -107,6 +107,8 @@ OUTDOORS = _set(
 """Places and weather that a scene is out in, when a preposition of place leads to them."""
 SCENIC = _set("beach desert farm island coast shore playground seashore savanna meadow")
 """Outdoor places that are the background even with a colour ("on a sunny beach")."""
+AMBIENT = _set("busy crowded sunny rainy snowy foggy misty stormy quiet empty deserted")
+"""How a place is, without making it a thing of its own ("on a busy street")."""
 INTO = _set("in at inside within into through throughout around of outside")
 """Prepositions that lead into a room."""
 PLACE_PREPOSITIONS = INTO | _set(
@@ -143,7 +145,7 @@ QUANTIFIERS = _set(
     personal local historic special social left right top bottom front back middle upper
     lower full next nearby beloved loved unlikely imaginary potential latest precious able
     worth ready visible useful necessary perfect similar
-    close adjacent"""
+    close adjacent identical"""
 )
 """Adjectives that do not show in a picture of the one thing."""
 VAGUE = _set(
@@ -285,6 +287,7 @@ HOLLOW = _set(
 GARMENTS = _set(
     """shirt dress suit coat jacket hat helmet cap gown uniform jeans pants shorts skirt sweater
     hoodie glove shoe boot sock scarf tie belt costume robe kimono glasses sunglasses
-    lifejacket vest apron blouse tuxedo t-shirt mask crown jersey swimsuit bikini"""
+    lifejacket vest apron blouse tuxedo t-shirt mask crown jersey swimsuit bikini
+    raincoat jumpsuit wetsuit overalls pajamas trousers sandal hood headscarf turban"""
 )
 """What a person is "in" by wearing it."""

@@ -16,6 +16,10 @@ from bench.pocket.world import vocabulary as vocab
 from bench.types import RELATIONS
 
 COUNTS = """
+Both the apple and the pear are green.
+    green apple; green pear
+two cats but no dogs
+    2 cat
 three dogs and two cats
     3 dog; 2 cat
 seven white sheep in the snow
@@ -180,6 +184,10 @@ a chair close to a desk
     chair; desk | 0 near 1
 """
 INVERSIONS = """
+a lion, to the right of which is a zebra
+    lion; zebra | 1 right_of 0
+At the center, a clock; to its left, a vase.
+    clock; vase | 1 left_of 0
 on the left of a cat is a dog
     cat; dog | 1 left_of 0
 beneath the tree is a bench
@@ -214,6 +222,12 @@ a clock to the left of a window and a painting to the right of it
     clock; window; painting | 0 left_of 1, 2 right_of 1
 """
 SEVERAL = """
+The book, the pen and the cup are on the desk.
+    book; pen; cup; desk | 0 above 3, 1 above 3, 2 above 3
+a red car and a blue car, with the red car in front of the blue car
+    red car; blue car | 0 in_front_of 1
+a wooden table, a red apple on top of the table and a black cat
+    wooden table; red apple; black cat | 1 above 0
 a lamp to the left of a bed and a chair to the right of the bed
     lamp; bed; chair | 0 left_of 1, 2 right_of 1
 The pillow is on the left side of the sofa, while the lamp is on the right side.
@@ -236,6 +250,12 @@ a clear glass vase filled with five red tulips
     clear glass vase; 5 red tulip | 1 inside 0
 """
 PLACES = """
+a yellow taxi and two red buses on a busy street
+    yellow taxi; 2 red bus | - | a busy street
+A photograph showing two blue cars
+    2 blue car
+A close-up of three yellow bananas in a brown bowl.
+    3 yellow banana; brown bowl | 0 inside 1
 a dog in front of a shop
     dog; shop | 0 in_front_of 1
 a picture on a wall
