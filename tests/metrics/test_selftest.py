@@ -228,3 +228,18 @@ def test_alarms_of_a_run(score, values, word, make_layout, tmp_path):
     (alarm,) = store(values)
     assert word in alarm
     assert store([0.1 * (1 + k) for k in range(len(values))]) == []
+
+
+def test_doctor_shows_the_self_test_of_each_judge(blip_folder, monkeypatch):
+    from dataclasses import replace
+
+    from bench import doctor, models
+
+    spec = replace(models.POCKET_FLUX, judges={"vqa": str(blip_folder), "detector": "pocket-yolo"})
+    monkeypatch.setattr(models, "model_spec", lambda name: spec)
+    for check in ("_libraries", "_machine", "_disk", "_model", "_tiny_run"):
+        monkeypatch.setattr(doctor, check, lambda *args: ("ok", ""))
+    found = {f.name: f for f in doctor.examine("pocket-flux")}
+    assert found["vqa judge tiny-blip"].status == "failed"
+    assert "wrong checkpoint" in found["vqa judge tiny-blip"].text
+    assert found["detector judge pocket-yolo"].status == "ok"
