@@ -189,21 +189,23 @@ def labels_of(recorded: Sequence[Mapping[str, Any]], frame: pd.DataFrame) -> lis
 
     The same label, else the one label left of the same method (its constants have changed).
     """
-    present = {
-        (str(model), str(method), str(label))
-        for model, method, label in frame[["model", "method", "method_label"]]
-        .drop_duplicates()
-        .itertuples(index=False)
-    }
-    known = {(row["model"], row["method"], row["label"]) for row in recorded}
+    columns = frame[["model", "method", "method_label"]].drop_duplicates()
+    present = {(str(m), str(x)): str(name) for m, name, x in columns.itertuples(index=False)}
+    known = {(row["model"], row["label"]): row["method"] for row in recorded}
     chosen: list[str | None] = []
     for row in recorded:
-        name = row["model"], row["method"]
-        if (*name, row["label"]) in present:
+        model, method = row["model"], row["method"]
+        if (model, row["label"]) in present:
             chosen.append(row["label"])
             continue
-        free = [label for *whose, label in present - known if tuple(whose) == name]
-        rivals = [other for other in known - present if other[:2] == name]
+        free, rivals = (
+            [
+                x
+                for (m, x), name in these.items()
+                if (m, name) == (model, method) and (m, x) not in others
+            ]
+            for these, others in ((present, known), (known, present))
+        )
         chosen.append(free[0] if len(free) == len(rivals) == 1 else None)
     return chosen
 
