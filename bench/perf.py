@@ -184,7 +184,8 @@ def problem(tokens: int, dtype: str, kind: str) -> Callable[[], Tensor]:
 def _dense(query: Tensor, key: Tensor, value: Tensor, parts: list[tuple[slice, Any]]) -> Tensor:
     """AST with whole maps of all heads, masks repeated for each head, every term kept by name."""
     heads, dtype = query.shape[1], query.dtype
-    maps = torch.softmax(query[0] @ key[0].transpose(-1, -2) * query.shape[-1] ** -0.5, -1)
+    scores = query[0] @ key[0].transpose(-1, -2) * query.shape[-1] ** -0.5
+    maps = torch.softmax(scores, -1)
     for rows, part in parts:
         shared = (part.row_bits[0, :, None] & part.column_bits[0]) != 0
         if part.diagonal:

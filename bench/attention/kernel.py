@@ -115,15 +115,6 @@ class Tuning:
         bias, strength = self.bias.to(dtype) * factor, self.strength.to(dtype) * factor
         return replace(self, bias=bias, strength=strength, diagonal=diagonal)
 
-    def of_rows(self, samples: slice, rows: Rows) -> tuple[Tensor, Tensor]:
-        """Bias and strength of some query rows, (b, 1, r, C), or (1, C) where all are alike."""
-        kinds = self.kinds[samples, rows]
-        if isinstance(rows, Tensor) and int(kinds[0, 0]) == int(kinds[0, -1]):  # sorted
-            return self.bias[kinds[0, :1]], self.strength[kinds[0, :1]]
-        shape = (len(kinds), 1, kinds.shape[1], -1)
-        bias, strength = (t.index_select(0, kinds.flatten()) for t in (self.bias, self.strength))
-        return bias.view(shape), strength.view(shape)
-
 
 def reweighted_attention(
     query: Tensor,
@@ -182,14 +173,25 @@ def reweighted_attention(
 
 def _reweight(weights: Tensor, tuning: Tuning, samples: slice, rows: Rows, spare: Tensor) -> None:
     """A 2^(c (M - A)) in place of A (b, h, r, S)."""
-    bias, strength = tuning.of_rows(samples, rows)
-    weights = weights[..., tuning.columns]
-    change = _part(spare, weights.shape)
-    weights.mul_(torch.addcmul(bias, weights, strength, value=-1, out=change).exp2_())
+    part = weights[..., tuning.columns]
+    change = _part(spare, part.shape)
+    kinds = tuning.kinds[samples, rows]
+    if isinstance(rows, Tensor):  # sorted by kind, of one sample
+        first = 0
+        for kind, count in zip(*kinds[0].unique_consecutive(return_counts=True), strict=True):
+            last = first + int(count)
+            bias, strength = tuning.bias[kind], tuning.strength[kind]
+            alike = part[..., first:last, :]
+            torch.addcmul(bias, alike, strength, value=-1, out=change[..., first:last, :])
+            first = last
+    else:
+        bias, strength = tuning.bias[kinds][:, None], tuning.strength[kinds][:, None]
+        torch.addcmul(bias, part, strength, value=-1, out=change)
+    part.mul_(change.exp2_())
     if tuning.diagonal is not None:
         own = torch.arange(tuning.kinds.shape[1], device=weights.device)[rows]
         at = (..., torch.arange(len(own), device=weights.device), own + tuning.diagonal_start)
-        weights[at] *= tuning.diagonal[samples, None, rows].exp2()
+        part[at] *= tuning.diagonal[samples, None, rows].exp2()
 
 
 def _part(buffer: Tensor, shape: Sequence[int]) -> Tensor:
@@ -232,18 +234,20 @@ def score_blocks(
     b_size = max(1, min(batch, block // (columns * rows * heads))) if whole else 1
     narrow = query.dtype == torch.bfloat16 and on_cpu
     buffer = query.new_empty(b_size * h_size * r_size * columns, dtype=wide)
+    key_buffer = query.new_empty(b_size * h_size * columns * dim, dtype=wide)
     for b in _ranges(0, batch, b_size):
         parts: list[Rows] = list(_ranges(0, rows, r_size))
         if order is not None and len(parts) > 1:
             parts = list(order[b.start].split(r_size))
         for h in _ranges(0, heads, h_size):
-            keys = key[b, h].to(wide).transpose(-1, -2).contiguous()  # faster than a view
+            turned = key[b, h].transpose(-1, -2).flatten(0, 1)
+            keys = _part(key_buffer, turned.shape).copy_(turned)  # faster than a view of them
             for r in parts:
                 queries = _rows(query[b, h], r).to(wide) * scale
                 shape = (*queries.shape[:3], columns)
                 flat = _part(buffer, (shape[0] * shape[1], *shape[2:]))
                 with _products_of_bfloat16() if narrow else nullcontext():
-                    torch.bmm(queries.flatten(0, 1), keys.flatten(0, 1), out=flat)
+                    torch.bmm(queries.flatten(0, 1), keys, out=flat)
                 scores = flat.view(shape)
                 if mask is not None:
                     scores = _masked(scores, _rows(mask[b, h], r))
