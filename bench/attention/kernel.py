@@ -271,8 +271,9 @@ def _masked(scores: Tensor, mask: Tensor) -> Tensor:
 def _products_of_bfloat16() -> Iterator[None]:
     """Lets the CPU multiply float32 numbers in its bfloat16 units, summing in float32.
 
-    Products of widened bfloat16 numbers are exact there, so for them this is as good as float32
-    and twice as fast. The switch is torch's own and process-wide, so it is put back at once;
+    Keys are exact in bfloat16; queries carry the scale, so each of their numbers may be rounded by
+    0.2 %. Where torch has no such units to use, products stay float32 (an AMD EPYC with
+    AVX512-BF16: the same scores). The switch is torch's own and process-wide, so it is put back;
     older versions of torch lack it.
     """
     matmul = getattr(torch.backends.mkldnn, "matmul", None)
