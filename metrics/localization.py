@@ -74,6 +74,7 @@ COLUMNS: Mapping[str, Column] = {
     "image_success": Column(True, "1 if every instance succeeds, else 0"),
     "miou": Column(True, "mean IoU of instances with their target boxes, 0 for missing ones"),
     "miou_all": Column(True, "the same, 0 for wrong attributes as well (COCO-MIG)"),
+    "miou_matched": Column(True, "mean IoU of the instances that were found"),
     "present": Column(True, "share of instances that a detection of their class is left for"),
     "surplus": Column(False, "detections of asked classes beyond the asked number", (0.0, None)),
     "duplicated": Column(False, "those of the surplus that lie where one is already", (0.0, None)),
@@ -140,6 +141,7 @@ def summarize(
         "merged": float(len(matching.merged)),
     }
     nothing = "no instance was found"
+    out["miou_matched"] = fmean(found) if found else nothing
     out["position_error"] = fmean(m.position_error for m in matching.matches) if found else nothing
     out["size_error"] = fmean(m.size_error for m in matching.matches) if found else nothing
     out["attribute_probability"] = fmean(own) if own else "no instance with an attribute was found"

@@ -18,7 +18,16 @@ FIRST = ("instance_success", "image_success", "miou", "blip_vqa", "clip_score")
 """Scores that lead the table, in this order; the others follow as they appear."""
 
 EXPLAINING = (
-    *("miou_all", "present", "surplus", "duplicated", "merged", "position_error", "size_error"),
+    *(
+        "miou_all",
+        "miou_matched",
+        "present",
+        "surplus",
+        "duplicated",
+        "merged",
+        "position_error",
+        "size_error",
+    ),
     *("attribute_probability", "leakage", "detector_agreement"),
 )
 """Scores of the localization metric that say why its leading ones are what they are."""

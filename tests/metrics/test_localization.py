@@ -93,12 +93,12 @@ def test_a_missing_instance_halves_what_counts_it(layout):
     got = values(Localization(GivenDetector(BOTH[0]), ColorVQA()), picture(RED, BLUE), layout)
     assert got["instance_success"].value == got["present"].value == got["miou_all"].value == 0.5
     assert got["image_success"].value == 0
-    assert got["miou"].value == 0.5
+    assert got["miou"].value == 0.5 and got["miou_matched"].value == 1
 
 
 def test_nothing_found_leaves_means_over_matches_without_a_value(layout):
     got = values(Localization(GivenDetector(), ColorVQA()), picture(RED, BLUE), layout)
-    for name in ("position_error", "size_error"):
+    for name in ("miou_matched", "position_error", "size_error"):
         assert got[name].value is None and got[name].reason == "no instance was found"
     assert got["attribute_probability"].value is None and got["leakage"].value is None
     assert got["instance_success"].value == got["present"].value == got["miou"].value == 0

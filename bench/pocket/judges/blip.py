@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,29 @@ from bench.pocket.world.vocabulary import COLORS, NOUNS, TEXTURES
 BATCH = 64
 QUESTIONS = 8
 """Questions asked about each training picture."""
-SCHEDULE = Schedule(steps=1500, lr=3e-3, muon_lr=0.01, warmup=60, ema=0.997, clip=1.0)
-SEEING = 1 / 3
+SCHEDULE = Schedule(steps=3250, lr=2e-3, muon_lr=0.006, warmup=60, ema=0.997, clip=1.0)
+SEEING = 0.77
 """Share of the steps, at the start, in which the vision model learns from its patches' labels
 alone: questions asked of a model that sees nothing yet only disturb it."""
-ZOOMED = 0.3
-"""Share of pictures cut to one instance, as the localization metric shows them."""
+CROWD = (3, 4, 5)
+"""Instances of the pictures that the vision model learns from: more of them show more shapes."""
+ON_GRID = 0.6
+"""Share of pictures whose things stand on the grid of patches, as the generators draw them. There
+a thing looks alike in every picture, and shapes are learned several times faster
+(docs/decisions/0005-judges-eyes.md)."""
+GRAY = 0.4
+"""Share of the pictures that the vision model learns from without their colours: training lacks the
+held-out pairs of noun and colour, so colour would tell what a thing is not."""
+ZOOMED = 0.5
+"""Share of the other pictures that are cut to one instance, as localization shows them."""
 CATEGORIES = (None, "color", None, "texture", None, "complex")
 """Scenes in turn: None is the world's own mix, the others hold what can be swapped."""
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 """Of CLIP's training pictures; BLIP's processor and open_clip normalise with them."""
 AUXILIARY_WEIGHT = 1.0
+UNASKED = -100
+"""Label of a patch that does not count."""
 LONGEST = 35
 """Tokens of a question at most, as in the official T2I-CompBench procedure."""
 
@@ -110,16 +121,25 @@ def train(
 
     def step_losses(step: int) -> Losses:
         rng = np.random.default_rng([seed, step, 7])
+        seeing = step < SEEING * schedule.steps
         samples = [
-            make_sample("train", seed, step * batch + k, category=CATEGORIES[k % len(CATEGORIES)])
+            picture(
+                "train",
+                seed,
+                step * batch + k,
+                rng,
+                category="complex" if seeing else CATEGORIES[k % len(CATEGORIES)],
+                instances=CROWD[k % len(CROWD)] if seeing else None,
+            )
             for k in range(batch)
         ]
-        samples = [zoomed(s, rng) if rng.random() < ZOOMED else s for s in samples]
-        if step < SEEING * schedule.steps:
+        if seeing:
+            shown, gray = images(samples), rng.random(batch) < GRAY
+            shown[gray] = shown[gray].mean(axis=-1, keepdims=True)
             with torch.autocast("cpu", torch.bfloat16):
-                seen = trainee.blip.vision_model(pixel_values=pixels(images(samples)))[0]
+                seen = trainee.blip.vision_model(pixel_values=pixels(shown))[0]
                 read = [head(seen[:, 1:]) for head in trainee.heads]
-            return {"loss": _auxiliary_loss(read, samples)}
+            return {"loss": _auxiliary_loss(read, samples, gray)}
         asked = [ask(sample, rng, QUESTIONS) for sample in samples]
         ids, mask = encode_questions(encode, [q.text for row in asked for q in row])
         # The library's decoder does not mask padding (transformers 5.23), so an answer must not
@@ -149,6 +169,21 @@ def train(
     if stop_after is None or stop_after >= schedule.steps:
         save(trainee.blip, out_dir / "model")
         calibrate(out_dir / "model")
+
+
+def picture(
+    split: Split,
+    seed: int,
+    index: int,
+    rng: np.random.Generator,
+    *,
+    category: str | None = None,
+    instances: int | None = None,
+) -> Sample:
+    """A degraded picture: on the grid, or placed freely and perhaps cut to one instance."""
+    grid = bool(rng.random() < ON_GRID)
+    sample = make_sample(split, seed, index, category=category, instances=instances, grid=grid)
+    return zoomed(sample, rng) if not grid and rng.random() < ZOOMED else sample
 
 
 def save(model: Any, folder: Path) -> None:
@@ -191,12 +226,17 @@ def evaluate(
     """AUC of true phrases against phrases with a swapped attribute, on clean held-out renders.
 
     One pair of questions for each of ``n`` scenes; 95 % interval by bootstrap over scenes. Also
-    the same on degraded renders, and on those the calibration over questions of all kinds.
+    the same on degraded renders and on clean ones whose things stand on the grid, and on degraded
+    ones the calibration over questions of all kinds.
     """
     judge = load(folder)
     found = {}
-    for name, degraded in (("clean", False), ("degraded", True)):
-        pairs = _swap_scenes(n, split, seed, degraded)
+    for name, options in (
+        ("clean", {"degraded": False}),
+        ("degraded", {"degraded": True}),
+        ("on_grid", {"degraded": False, "grid": True}),
+    ):
+        pairs = _swap_scenes(n, split, seed, options)
         pictures = [Image.fromarray(sample.image) for sample, _ in pairs]
         chances = judge.ask(pictures, [[q.text for q in pair] for _, pair in pairs])
         found[name] = bootstrap([(yes, no) for yes, no in chances], _auc)
@@ -205,6 +245,7 @@ def evaluate(
     return {
         **found["clean"],
         "degraded": found["degraded"],
+        "on_grid": found["on_grid"],
         "accuracy": float(((chances > 0.5) == answers).mean()),
         "calibration_error": calibration_error(chances, answers),
         "right_when_above_0.8": float(answers[sure].mean()),
@@ -212,7 +253,7 @@ def evaluate(
 
 
 def _swap_scenes(
-    n: int, split: Split, seed: int, degraded: bool
+    n: int, split: Split, seed: int, options: Mapping[str, bool]
 ) -> list[tuple[Sample, tuple[Question, Question]]]:
     """Scenes in which two instances can swap an attribute, with the pair of questions."""
     rng = np.random.default_rng(seed)
@@ -220,7 +261,7 @@ def _swap_scenes(
     index = 0
     while len(found) < n:
         category = ("color", "texture", "complex")[index % 3]
-        sample = make_sample(split, seed, index, category=category, degraded=degraded)
+        sample = make_sample(split, seed, index, category=category, **options)
         index += 1
         pair = swapped_pair(sample, rng, split=split)
         if pair is not None:
@@ -242,8 +283,7 @@ def _asked(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Probabilities and answers of questions of all kinds about degraded pictures."""
     rng = np.random.default_rng(seed)
-    samples = [make_sample(split, seed, k) for k in range(n)]
-    samples = [zoomed(s, rng) if rng.random() < ZOOMED else s for s in samples]
+    samples = [picture(split, seed, k, rng) for k in range(n)]
     asked = [ask(s, rng, 4, split=split) for s in samples]
     pictures = [Image.fromarray(s.image) for s in samples]
     chances = load(folder).ask(pictures, [[q.text for q in row] for row in asked])
@@ -306,12 +346,21 @@ def answer_logits(
     return logits.view(b, q, -1)
 
 
-def _auxiliary_loss(read: Sequence[torch.Tensor], samples: Sequence[Sample]) -> torch.Tensor:
-    """Cross-entropy of noun, colour and texture of each patch; index 0 is "none"."""
+def _auxiliary_loss(
+    read: Sequence[torch.Tensor],
+    samples: Sequence[Sample],
+    gray: npt.NDArray[np.bool_] | None = None,
+) -> torch.Tensor:
+    """Cross-entropy of noun, colour and texture of each patch; index 0 is "none".
+
+    The colours of ``gray`` pictures are asked of nobody.
+    """
     total = torch.zeros(())
     for logits, name in zip(read, ("nouns", "colors", "textures"), strict=True):
         truth = np.stack([getattr(s.truth, name) for s in samples]) + 1
+        if gray is not None and name == "colors":
+            truth[gray] = UNASKED
         total = total + F.cross_entropy(
-            logits.float().flatten(0, 1), torch.from_numpy(truth).flatten()
+            logits.float().flatten(0, 1), torch.from_numpy(truth).flatten(), ignore_index=UNASKED
         )
     return total

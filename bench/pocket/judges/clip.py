@@ -20,7 +20,7 @@ from bench.pocket.judges.loop import Losses, Schedule, fit
 from bench.pocket.world.splits import Split
 
 BATCH = 96
-SCHEDULE = Schedule(steps=1200, lr=2e-3, muon_lr=0.008, warmup=60, ema=0.995, clip=1.0)
+SCHEDULE = Schedule(steps=300, lr=1e-3, muon_lr=0.004, warmup=40, ema=0.99, clip=1.0)
 GALLERY = 100
 """Pictures among which a caption must find its own."""
 CONTEXT = 40
@@ -93,7 +93,10 @@ def train(
 
     def step_losses(step: int) -> Losses:
         rng = np.random.default_rng([seed, step, 7])
-        samples = [make_sample("train", seed, step * batch + k) for k in range(batch)]
+        samples = [
+            make_sample("train", seed, step * batch + k, grid=bool(rng.random() < blip.ON_GRID))
+            for k in range(batch)
+        ]
         captions = [s.scene.caption for s in samples]
         wrong = [wrong_caption(s.scene, rng) for s in samples]
         ids = encode(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from bench.pocket.judges.degrade import Image, degrade
 from bench.pocket.judges.fragments import Look, add_fragments
+from bench.pocket.train.snap import grid_scene
 from bench.pocket.world import Scene, Truth, render_with_truth, sample_scene
 from bench.pocket.world.render import CELL, NONE
 from bench.pocket.world.splits import Split
@@ -54,13 +55,16 @@ def make_sample(
     category: str | None = None,
     degraded: bool = True,
     fragments: float = 0.35,
+    grid: bool = False,
 ) -> Sample:
     """Draw, render and (with ``degraded``) spoil one scene of a split.
 
+    With ``grid`` things stand as the generators learn to draw them (``grid_scene``).
     ``fragments`` is the chance of half-formed things beside the instances; they are no instances.
     """
     rng = np.random.default_rng([seed, index])
-    scene = sample_scene(rng, split=split, category=category, instances=instances)
+    draw = grid_scene if grid else sample_scene
+    scene = draw(rng, split=split, category=category, instances=instances)
     image, truth = render_with_truth(scene, SIZE, rng)
     visible = tuple(
         float(mask.sum() / max(1.0, _full_area(thing.noun, thing.texture, thing.box)))

@@ -170,6 +170,7 @@ class Learner(nn.Module):
         The text encoders stay float32: transformers loads weights in the dtype they were saved in,
         diffusers in float32, and the pipeline needs one dtype.
         """
+        vae.register_to_config(_name_or_path="")  # where it lay while it was trained
         FluxPipeline(
             scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0, use_dynamic_shifting=False),
             vae=vae.to(dtype),

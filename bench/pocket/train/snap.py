@@ -15,6 +15,7 @@ import numpy as np
 
 from bench.pocket.world import Scene, sample_scene
 from bench.pocket.world.scene import BoxT
+from bench.pocket.world.splits import Split
 
 CELLS = 8
 """Tokens a side: 128 pixels, VAE factor 8, patches of 2."""
@@ -31,13 +32,19 @@ ORDER = 0.5 / CELLS
 _TRIES = 200
 
 
-def grid_scene(rng: np.random.Generator) -> Scene:
-    """A training scene whose boxes lie on the token grid, nothing mirrored.
+def grid_scene(
+    rng: np.random.Generator,
+    *,
+    split: Split = "train",
+    category: str | None = None,
+    instances: int | None = None,
+) -> Scene:
+    """A scene (see ``sample_scene``) whose boxes lie on the token grid, nothing mirrored.
 
     Scenes whose relations or gaps survive the snapping at no size are drawn anew.
     """
     for _ in range(_TRIES):
-        scene = sample_scene(rng, split="train")
+        scene = sample_scene(rng, split=split, category=category, instances=instances)
         for growth in GROWTH:
             things = [replace(t, box=snapped(t.box, growth), flip=False) for t in scene.instances]
             on_grid = replace(scene, instances=tuple(things))
