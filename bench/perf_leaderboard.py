@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -92,8 +91,7 @@ def made_up_store(path: Path, prompts: int) -> None:
 
 
 def _measure(path: Path) -> dict[str, Any]:
-    import resource
-
+    from bench.backends.memory import resident_peak_mb
     from bench.engine.publish import leaderboard
 
     start, cpu = time.perf_counter(), time.process_time()
@@ -103,9 +101,6 @@ def _measure(path: Path) -> dict[str, Any]:
     board = leaderboard(run, frame)
     board.text(100)
     end = time.perf_counter()
-    # Bytes on macOS, kilobytes elsewhere.
-    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     return {
         "scores": int(frame["value"].notna().sum()),
         "rows": len(board.rows),
@@ -113,5 +108,5 @@ def _measure(path: Path) -> dict[str, Any]:
         "build_seconds": end - read,
         "seconds": end - start,
         "cpu_seconds": time.process_time() - cpu,
-        "peak_mb": peak,
+        "peak_mb": resident_peak_mb(),
     }

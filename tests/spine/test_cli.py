@@ -120,7 +120,8 @@ def test_run_json_is_all_that_stands_on_standard_output(small_run, tmp_path):
     assert json.loads(again.stdout)["scored"] == {}
     text = bench(*small_run)
     assert document["sentence"] in text.stdout
-    assert "Report: " in text.stdout.splitlines()[-1]
+    last = [line.split(":")[0] for line in text.stdout.splitlines()[-3:]]
+    assert last == ["Run folder", "Report", "Side by side"]
 
 
 def test_ctrl_c_keeps_what_is_done_and_exits_130(small_run, tmp_path):
