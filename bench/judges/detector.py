@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -119,13 +120,14 @@ class YoloJudge:
         return remembered(self._found, [image_key(i) for i in images], make)
 
     def _predict(self, images: list[Any]) -> list[list[Detection]]:
-        results = self._parts.yolo.predict(
-            [bgr(image) for image in images],
-            imgsz=self._parts.size,
-            conf=LEAST_SCORE,
-            device=self._device,
-            verbose=False,
-        )
+        with threads_kept():
+            results = self._parts.yolo.predict(
+                [bgr(image) for image in images],
+                imgsz=self._parts.size,
+                conf=LEAST_SCORE,
+                device=self._device,
+                verbose=False,
+            )
         return [detections_of(r, self.classes) for r in results]
 
 
@@ -147,6 +149,18 @@ def detections_of(result: Any, names: Sequence[str]) -> list[Detection]:
     return sorted(out, key=lambda d: -d.score)
 
 
+@contextmanager
+def threads_kept() -> Iterator[None]:
+    """Torch's threads as they were: ultralytics leaves one core out for everything that follows."""
+    import torch
+
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def quiet_ultralytics() -> None:
     """Set before ultralytics is imported: no packages by pip, and no talk on standard output."""
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
@@ -163,7 +177,8 @@ def load_yolo(source: str, device: str = "cpu") -> YoloParts:
         return YoloParts(yolo, yolo.overrides.get("imgsz", 640))
     # An export is opened by the first prediction, and only then tells its size and its names.
     blank = np.zeros((64, 64, 3), np.uint8)
-    yolo.predict(blank, imgsz=64, conf=LEAST_SCORE, device=device, verbose=False)
+    with threads_kept():
+        yolo.predict(blank, imgsz=64, conf=LEAST_SCORE, device=device, verbose=False)
     return YoloParts(yolo, getattr(yolo.predictor.model, "imgsz", 640))
 
 

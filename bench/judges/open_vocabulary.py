@@ -14,6 +14,7 @@ from bench.judges.detector import (
     bgr,
     detections_of,
     quiet_ultralytics,
+    threads_kept,
     to_box,
 )
 from bench.types import Detection
@@ -114,9 +115,10 @@ def yolo_world(
         model.model.model[-1].nc = len(nouns)
         model.model.names = dict(enumerate(nouns))
         model.predictor = None
-        results = model.predict(
-            [bgr(image) for image in images], conf=LEAST_SCORE, device=device, verbose=False
-        )
+        with threads_kept():
+            results = model.predict(
+                [bgr(image) for image in images], conf=LEAST_SCORE, device=device, verbose=False
+            )
         return [detections_of(r, nouns) for r in results]
 
     return look

@@ -10,7 +10,7 @@ from bench.pocket.judges.data import make_sample
 from bench.pocket.judges.questions import swapped_pair
 from bench.pocket.world.vocabulary import NOUNS
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 WEIGHTS = {
     "detector": "model.onnx",
@@ -42,6 +42,22 @@ def test_detector_finds_most_things():
         found, right, wanted = found + hits.size, right + int(hits.sum()), wanted + truth.size
     assert right >= 0.85 * wanted
     assert right >= 0.85 * found
+
+
+def test_detector_leaves_torchs_threads_alone():
+    """ultralytics sets them at its first prediction, to one less than the machine has."""
+    from PIL import Image
+
+    from bench.judges import load_detector
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        judge = load_detector("pocket-yolo")
+        judge.detect([Image.fromarray(held_out(1, "single")[0].image)], [["apple"]])
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_detector_looks_at_any_size():
