@@ -37,7 +37,7 @@ CROWD = (3, 4, 5)
 """Instances of the pictures that the vision model learns from: more of them show more shapes."""
 ON_GRID = 0.6
 """Share of pictures whose things stand on the grid of patches, as the generators draw them. There
-a thing looks alike in every picture, and shapes are learned several times faster
+a thing looks alike in every picture, and shapes are learned faster
 (docs/decisions/0005-judges-eyes.md)."""
 GRAY = 0.4
 """Share of the pictures that the vision model learns from without their colours: training lacks the
