@@ -1,8 +1,9 @@
 """Recipe of pocket-flux: a small ``FluxTransformer2DModel`` with its text encoders, from scratch.
 
-Rectified flow on cached latents. The blocks' matrices learn with Muon, all else with AdamW. An
-auxiliary head reads noun, colour and texture of every image token from a middle layer (the renderer
-knows them); it speeds up learning and is thrown away.
+Rectified flow on cached latents. The blocks' matrices learn with Muon, all else with AdamW. Two
+losses beside the velocity's use what the renderer knows: an auxiliary head reads noun, colour and
+texture of every image token from a middle layer (it is thrown away), and some blocks' attention
+from image tokens to their own instance's words is rewarded (``binding``).
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from bench.errors import BenchError
+from bench.pocket.train.binding import binding_loss, tap
 from bench.pocket.train.checkpoint import load_checkpoint, save_checkpoint
 from bench.pocket.train.latents import LatentPool, pack
 from bench.pocket.train.schedule import Ema, warmup_stable_decay
+from bench.pocket.train.team import join_team
 from bench.pocket.train.text import (
     CLIP_WIDTH,
     MAX_TOKENS,
@@ -40,6 +43,16 @@ BATCH = 64
 WINDOW, STRIDE = 6, 1
 CAPTION_DROPOUT = 0.1
 """Share of samples without caption, for classifier-free guidance."""
+POOLED_DROPOUT = 0.8
+"""Share of samples whose pooled CLIP embedding is the empty prompt's: it says which words the
+prompt has but not what belongs where, and is learned before attention is."""
+FOREGROUND_WEIGHT = 3.0
+"""Weight of an instance's image tokens in the velocity loss, against 1 for the background's."""
+NOISE_MEAN, NOISE_STD = 0.5, 1.2
+"""Of the logit-normal time: more noise than FLUX's 0 and 1, for what is where is decided there."""
+BINDING_WEIGHT = 0.1
+BINDING_DOUBLE, BINDING_SINGLE = (1, 2), (1,)
+"""Double-stream and single-stream blocks whose attention is taught."""
 AUXILIARY_WEIGHT = 0.1
 AUXILIARY_BLOCK = 1
 """Index of the single-stream block whose image tokens the auxiliary head reads."""
@@ -90,6 +103,7 @@ class Learner(nn.Module):
         self.read: torch.Tensor | None = None
         block = self.transformer.single_transformer_blocks[AUXILIARY_BLOCK]
         block.register_forward_hook(self._remember)
+        self.taps = tap(self.transformer, BINDING_DOUBLE, BINDING_SINGLE)
 
     @staticmethod
     def _empty(tokenizer) -> torch.Tensor:  # type: ignore[no-untyped-def]
@@ -108,30 +122,34 @@ class Learner(nn.Module):
 
     def forward(
         self, batch: dict[str, torch.Tensor], generator: torch.Generator, length: int = MAX_TOKENS
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Velocity loss and auxiliary loss of one batch, both scalars; ``length`` text tokens.
+    ) -> dict[str, torch.Tensor]:
+        """The scalar losses ``velocity``, ``auxiliary`` and ``binding``; ``length`` text tokens.
 
         x_t = (1 - t) x_0 + t noise, target noise - x_0; t is logit-normal (Stable Diffusion 3,
-        arXiv 2403.03206, section 3.1), as FLUX was trained.
+        arXiv 2403.03206, section 3.1).
         """
         latents = pack(batch["latents"].float())
         count = len(latents)
         noise = torch.randn(latents.shape, generator=generator)
-        t = torch.sigmoid(torch.randn(count, generator=generator))
+        t = torch.sigmoid(NOISE_MEAN + NOISE_STD * torch.randn(count, generator=generator))
         mix = t[:, None, None]
         drop = torch.rand(count, generator=generator)[:, None] < CAPTION_DROPOUT
+        unpooled = torch.rand(count, generator=generator)[:, None] < POOLED_DROPOUT
         t5_ids = torch.where(drop, self.get_buffer("empty_t5"), batch["t5"].long())[:, :length]
-        clip_ids = torch.where(drop, self.get_buffer("empty_clip"), batch["clip"].long())
+        clip_ids = torch.where(drop | unpooled, self.get_buffer("empty_clip"), batch["clip"].long())
+        text_ids, image_ids = self.get_buffer("text_ids")[:length], self.get_buffer("image_ids")
         velocity = self.transformer(
             hidden_states=(1 - mix) * latents + mix * noise,
             timestep=t,
             pooled_projections=self.clip(clip_ids).pooler_output,
             encoder_hidden_states=self.t5(t5_ids)[0],
-            img_ids=self.get_buffer("image_ids"),
-            txt_ids=self.get_buffer("text_ids")[:length],
+            img_ids=image_ids,
+            txt_ids=text_ids,
             return_dict=False,
         )[0]
-        loss = F.mse_loss(velocity.float(), noise - latents)
+        mention = batch["mention"].long()
+        weight = torch.where(mention >= 0, FOREGROUND_WEIGHT, 1.0)
+        error = (velocity.float() - (noise - latents)).square().mean(dim=-1)
         assert self.read is not None
         logits = self.head(self.read).float().split(self.classes, dim=-1)
         self.read = None
@@ -143,7 +161,18 @@ class Learner(nn.Module):
             ).mean()
             for part, name in zip(logits, ("noun", "color", "texture"), strict=True)
         )
-        return loss, torch.as_tensor(auxiliary)
+        rotary = self.transformer.pos_embed(torch.cat([text_ids, image_ids]))
+        word = batch["word"].long()[:, :length]
+        told = (1 - t) * ~drop[:, 0]
+        binding = sum(
+            binding_loss(part.image_attention(rotary, length), mention, word, told)
+            for part in self.taps
+        ) / len(self.taps)
+        return {
+            "velocity": (error * weight).sum() / weight.sum(),
+            "auxiliary": torch.as_tensor(auxiliary),
+            "binding": torch.as_tensor(binding),
+        }
 
     def start_from(self, folder: Path) -> None:
         """Take the weights of an exported folder; the auxiliary head stays untrained.
@@ -218,7 +247,7 @@ def train(
 
     Args:
         vae_folder: the VAE whose encoder makes the latents.
-        steps: optimizer steps of 64 samples.
+        steps: optimizer steps of 64 samples for each process (see ``team``).
         decay_steps: length of the final learning-rate decay.
         learning_rate: peak rate of AdamW.
         muon_scale: Muon's peak rate as a multiple of AdamW's.
@@ -236,51 +265,63 @@ def train(
     ema = Ema(learner, decay=0.996)
     if compile_blocks:
         model = learner.transformer
-        for block in (*model.transformer_blocks, *model.single_transformer_blocks):
-            block.compile(dynamic=False)  # two lengths; kernels for any length are slower
+        for kind, taught in (
+            (model.transformer_blocks, BINDING_DOUBLE),
+            (model.single_transformer_blocks, BINDING_SINGLE),
+        ):
+            for k, block in enumerate(kind):
+                if k not in taught:  # the taps do not see into compiled code
+                    block.compile(dynamic=False)  # two lengths; any-length kernels are slower
     # For sequences this short plain matrix products beat the CPU's flash kernel by 1.4 times,
     # nearly all of it in the backward pass.
     torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)
     vae = AutoencoderKL.from_pretrained(vae_folder)
+    team = join_team()
     pool = LatentPool(out / "latents", vae, BATCH, WINDOW, STRIDE)
     parts = optimizers(learner, learning_rate)
     modules = {"learner": learner, "ema": ema}
     if checkpoint.exists():
         step = load_checkpoint(checkpoint, modules, parts)["step"]
     started, first = time.monotonic(), step
-    seen: list[tuple[float, float]] = []
+    seen: list[dict[str, float]] = []
     while step < steps:
-        if step == steps - decay_steps:
+        if step == steps - decay_steps and team.rank == 0:
             save_checkpoint(out / "flux-stable.ckpt", modules, parts, {"step": step})
         factor = warmup_stable_decay(step, steps, decay_steps)
         for name, optimizer in parts.items():
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * factor * (muon_scale if name == "muon" else 1.0)
-        # Noise depends on the step alone, so that a resumed run repeats the undisturbed one.
-        generator = torch.Generator().manual_seed(step)
-        batch = pool(step)
+        # Noise depends on the batch's number alone: a resumed run repeats the undisturbed one.
+        number = step * team.size + team.rank
+        generator = torch.Generator().manual_seed(number)
+        batch = pool(number, team)
         with sdpa_kernel(SDPBackend.MATH):
             with torch.autocast("cpu", torch.bfloat16):
-                loss, auxiliary = learner(batch, generator, learner.text_length(batch, step))
-            (loss + AUXILIARY_WEIGHT * auxiliary).backward()
+                losses = learner(batch, generator, learner.text_length(batch, step))
+            total = losses["velocity"] + AUXILIARY_WEIGHT * losses["auxiliary"]
+            (total + BINDING_WEIGHT * losses["binding"]).backward()
+        team.average_gradients(learner.parameters())
         torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
         for optimizer in parts.values():
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         ema.update(learner, step)
         step += 1
-        seen.append((loss.item(), auxiliary.item()))
+        seen.append({name: loss.item() for name, loss in losses.items()})
         if step % 50 == 0:
-            rate = (step - first) * BATCH / (time.monotonic() - started)
-            means = [sum(column) / len(column) for column in zip(*seen, strict=True)]
-            print(
-                f"step {step} samples {step * BATCH} loss {means[0]:.4f} aux {means[1]:.4f} "
-                f"{rate:.1f} samples/s",
-                flush=True,
-            )
+            rate = (step - first) * BATCH * team.size / (time.monotonic() - started)
+            means = (f"{name} {sum(row[name] for row in seen) / len(seen):.4f}" for name in losses)
+            if team.rank == 0:
+                print(
+                    f"step {step} samples {step * BATCH * team.size} {' '.join(means)} "
+                    f"{rate:.1f} samples/s",
+                    flush=True,
+                )
             seen = []
-        if step % checkpoint_every == 0 or step == steps:
+        if team.rank == 0 and (step % checkpoint_every == 0 or step == steps):
             save_checkpoint(checkpoint, modules, parts, {"step": step})
-    ema.copy_to(learner)
-    learner.export(out / "pocket-flux", vae)
+    if team.rank == 0:
+        ema.copy_to(learner)
+        learner.export(out / "pocket-flux", vae)
+    team.wait()
     return out / "pocket-flux"

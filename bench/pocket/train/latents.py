@@ -13,10 +13,12 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
+from transformers import T5TokenizerFast
 
 from bench.pocket.train.snap import grid_scene
+from bench.pocket.train.team import ALONE, Team
 from bench.pocket.train.text import MAX_TOKENS, clip_tokenizer, t5_tokenizer
-from bench.pocket.world import render_with_truth
+from bench.pocket.world import Scene, render_with_truth
 from bench.pocket.world.vocabulary import words
 
 SHARD = 4096
@@ -36,7 +38,10 @@ def make_shard(folder: Path, index: int, vae: AutoencoderKL) -> Path:
 
     Tensors: ``latents`` float16 (4096, 16, 16, 16), posterior means; ``t5`` and ``clip`` int16
     (4096, 40) token ids of the captions; ``noun``, ``color``, ``texture`` int8 (4096, 64), the
-    class index of every packed image token, -1 where none covers it.
+    class index of every packed image token, -1 where none covers it. ``mention`` int8 (4096, 64)
+    and ``word`` int8 (4096, 40) say which image and which T5 tokens belong together: the index of
+    the instance group (``Scene.groups``) that is seen there, or whose noun or attribute stands
+    there, else -1.
     """
     path = folder / f"shard-{index:05d}.safetensors"
     if path.exists():
@@ -45,7 +50,8 @@ def make_shard(folder: Path, index: int, vae: AutoencoderKL) -> Path:
     tokenizers = {"t5": t5_tokenizer(vocabulary), "clip": clip_tokenizer(vocabulary)}
     rng = np.random.default_rng([20_250_411, index])
     columns: dict[str, list[torch.Tensor]] = {
-        name: [] for name in ("latents", "t5", "clip", "noun", "color", "texture")
+        name: []
+        for name in ("latents", "t5", "clip", "noun", "color", "texture", "mention", "word")
     }
     for _ in range(SHARD // PART):
         scenes = [grid_scene(rng) for _ in range(PART)]
@@ -66,6 +72,12 @@ def make_shard(folder: Path, index: int, vae: AutoencoderKL) -> Path:
         for name in ("noun", "color", "texture"):
             labels = np.stack([getattr(truth, f"{name}s").reshape(-1) for _, truth in rendered])
             columns[name].append(torch.from_numpy(labels.astype(np.int8)))
+        for scene, (_, truth) in zip(scenes, rendered, strict=True):
+            group = np.full(len(scene.instances) + 1, -1, np.int8)  # its last row is "no instance"
+            for k, members in enumerate(scene.groups):
+                group[list(members)] = k
+            columns["mention"].append(torch.from_numpy(group[truth.owners.reshape(1, -1)]))
+            columns["word"].append(word_groups(scene, tokenizers["t5"])[None])
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"{path.name}.{os.getpid()}.tmp"
     tensors = {name: torch.cat(parts).contiguous() for name, parts in columns.items()}
@@ -74,8 +86,26 @@ def make_shard(folder: Path, index: int, vae: AutoencoderKL) -> Path:
     return path
 
 
+def word_groups(scene: Scene, tokenizer: T5TokenizerFast) -> torch.Tensor:
+    """For each T5 token the instance group whose noun or attribute it is part of, else -1.
+
+    int8 (``MAX_TOKENS``,), by the tokenizer's character offsets.
+    """
+    offsets = tokenizer(
+        scene.caption, padding="max_length", max_length=MAX_TOKENS, return_offsets_mapping=True
+    )["offset_mapping"]
+    groups = torch.full((MAX_TOKENS,), -1, dtype=torch.int8)
+    for k, members in enumerate(scene.groups):
+        mention = scene.mentions[members[0]]
+        for start, end in (mention.noun, *mention.attributes):
+            for token, (a, b) in enumerate(offsets):
+                if a < end and start < b:
+                    groups[token] = k
+    return groups
+
+
 class LatentPool:
-    """Batches from a sliding window of shards, a function of the step alone.
+    """Batches from a sliding window of shards, a function of the batch's number alone.
 
     Pass ``p`` shuffles ``window`` shards starting at ``p * stride``: every scene is seen
     ``window / stride`` times, so encoding costs a fraction of training.
@@ -88,12 +118,17 @@ class LatentPool:
         self.data: dict[str, torch.Tensor] = {}
         self.order = torch.empty(0, dtype=torch.long)
 
-    def __call__(self, step: int) -> dict[str, torch.Tensor]:
-        """The batch of a step: the tensors of ``make_shard``, each with ``batch`` rows."""
-        steps_in_pass = self.window * SHARD // self.batch
-        number, offset = divmod(step, steps_in_pass)
+    def __call__(self, batch_number: int, team: Team = ALONE) -> dict[str, torch.Tensor]:
+        """Batch of a number: the tensors of ``make_shard``, each with ``batch`` rows.
+
+        The processes of a team share the work on missing shards and so have to ask together.
+        """
+        number, offset = divmod(batch_number, self.window * SHARD // self.batch)
         if number != self.current:
             indices = range(number * self.stride, number * self.stride + self.window)
+            for index in indices[team.rank :: team.size]:
+                make_shard(self.folder, index, self.vae)
+            team.wait()
             shards = [load_file(make_shard(self.folder, i, self.vae)) for i in indices]
             self.data = {k: torch.cat([s[k] for s in shards]) for k in shards[0]}
             generator = torch.Generator().manual_seed(number)

@@ -19,8 +19,10 @@ from bench.pocket.world.splits import Split
 
 CELLS = 8
 """Tokens a side: 128 pixels, VAE factor 8, patches of 2."""
-LENGTHS = (2, 3, 4, 6)
-"""Long sides in tokens: below two things cannot be told apart, and each length is learned anew."""
+LENGTHS, CROWDED_LENGTHS = (3, 4), (2, 3)
+"""Long sides in tokens, and those of scenes of more than ``CROWD`` things: each length is learned
+anew, and a thing of two tokens shows hardly any shape."""
+CROWD = 4
 GROWTH = (1.6, 1.3, 1.0)
 """How much larger than sampled a scene's things are tried to be drawn, the largest first."""
 TOUCH = 0.02
@@ -41,25 +43,30 @@ def grid_scene(
 ) -> Scene:
     """A scene (see ``sample_scene``) whose boxes lie on the token grid, nothing mirrored.
 
-    Scenes whose relations or gaps survive the snapping at no size are drawn anew.
+    Scenes whose relations or gaps survive the snapping at no size are drawn anew, in the same
+    category and with as many things, so that crowded scenes stay as frequent as they are sampled.
     """
     for _ in range(_TRIES):
         scene = sample_scene(rng, split=split, category=category, instances=instances)
+        category, instances = scene.category, len(scene.instances)
+        lengths = CROWDED_LENGTHS if instances > CROWD else LENGTHS
         for growth in GROWTH:
-            things = [replace(t, box=snapped(t.box, growth), flip=False) for t in scene.instances]
+            things = [
+                replace(t, box=snapped(t.box, lengths, growth), flip=False) for t in scene.instances
+            ]
             on_grid = replace(scene, instances=tuple(things))
             if holds(on_grid):
                 return on_grid
     raise RuntimeError(f"no scene fitted the grid in {_TRIES} draws")
 
 
-def snapped(box: BoxT, growth: float = 1.0) -> BoxT:
-    """The box with its long side one of ``LENGTHS`` and its corner on the grid, aspect kept."""
+def snapped(box: BoxT, lengths: Sequence[int] = LENGTHS, growth: float = 1.0) -> BoxT:
+    """The box with its long side one of ``lengths`` and its corner on the grid, aspect kept."""
     x0, y0, x1, y1 = (v * CELLS for v in box)
     width, height = x1 - x0, y1 - y0
     long = max(width, height)
-    fitting = (n for n in LENGTHS if n <= long * growth + 0.25)
-    factor = max(fitting, default=LENGTHS[0]) / long
+    fitting = (n for n in lengths if n <= long * growth + 0.25)
+    factor = max(fitting, default=lengths[0]) / long
     w, h = width * factor, height * factor
     x = min(max(round((x0 + x1 - w) / 2), 0), int(CELLS - w))
     y = min(max(round((y0 + y1 - h) / 2), 0), int(CELLS - h))

@@ -42,6 +42,8 @@ class Truth:
     """The same for its colour; -1 also where it has its natural colours."""
     textures: NDArray[np.int64]
     """The same for its texture."""
+    owners: NDArray[np.int64]
+    """The same for the index of the instance itself."""
 
 
 def render(scene: Scene, size: int = 128, seed: int | np.random.Generator = 0) -> NDArray[np.uint8]:
@@ -76,6 +78,7 @@ def render_with_truth(
         nouns=labels([_NOUN[t.noun] for t in things]),
         colors=labels([_COLOR[t.color] if t.color else NONE for t in things]),
         textures=labels([_TEXTURE[t.texture] if t.texture else NONE for t in things]),
+        owners=winner.astype(np.int64) - 1,
     )
 
 

@@ -1,0 +1,88 @@
+"""Teaches image tokens to attend to the words of the instance that they show.
+
+The velocity loss alone leaves that to chance: a small generator first learns which words the prompt
+has and paints them anywhere (``docs/decisions/0006-binding.md``). The renderer knows which image
+tokens and which words belong together, so the attention of a few blocks gets a loss of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from diffusers import FluxTransformer2DModel
+from diffusers.models.embeddings import apply_rotary_emb
+from torch import nn
+
+OWN_SHARE = 0.3
+"""Share of an image token's attention, averaged over heads, from which more goes unrewarded: heads
+also have to look at the picture."""
+_SMALLEST = 1e-4
+"""Keeps logarithms of attention shares finite."""
+
+
+class AttentionTap:
+    """Normalised queries and keys of one attention module, as its last forward computed them.
+
+    Works for both kinds of FLUX blocks: a double-stream block normalises text (``norm_added_k``)
+    and image apart, a single-stream block both at once, text first.
+    """
+
+    def __init__(self, attention: nn.Module) -> None:
+        self.seen: dict[str, torch.Tensor] = {}
+        self.double = attention.added_kv_proj_dim is not None
+        for name in ("norm_q", "norm_k", *(["norm_added_k"] if self.double else [])):
+            attention.get_submodule(name).register_forward_hook(self._keep(name))
+
+    def _keep(self, name: str) -> Callable[[nn.Module, object, torch.Tensor], None]:
+        def hook(_module: nn.Module, _args: object, output: torch.Tensor) -> None:
+            self.seen[name] = output
+
+        return hook
+
+    def image_attention(self, rotary: tuple[torch.Tensor, torch.Tensor], text: int) -> torch.Tensor:
+        """Attention of image tokens to text tokens, mean over heads: (B, image, text), float32.
+
+        ``rotary``: cosines and sines of the whole sequence; forgets what was kept.
+        """
+        query, key = self.seen["norm_q"], self.seen["norm_k"]
+        if self.double:
+            key = torch.cat([self.seen["norm_added_k"], key], dim=1)
+        else:
+            query = query[:, text:]
+        self.seen.clear()
+        query = apply_rotary_emb(query, tuple(r[text:] for r in rotary), sequence_dim=1)
+        key = apply_rotary_emb(key, rotary, sequence_dim=1)
+        scores = torch.einsum("bqhd,bkhd->bhqk", query, key).float() / math.sqrt(query.shape[-1])
+        return scores.softmax(dim=-1)[..., :text].mean(dim=1)
+
+
+def tap(model: FluxTransformer2DModel, double: tuple[int, ...], single: tuple[int, ...]):  # type: ignore[no-untyped-def]
+    """Taps of the attention modules of these double-stream and single-stream blocks."""
+    blocks = [model.transformer_blocks[k] for k in double]
+    blocks += [model.single_transformer_blocks[k] for k in single]
+    return [AttentionTap(block.attn) for block in blocks]
+
+
+def binding_loss(
+    attention: torch.Tensor, mention: torch.Tensor, word: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """How far image tokens are from attending to their own instance's words; a scalar, 0 at best.
+
+    Per image token of an instance: -log of the share that its own words have of all instances'
+    words, plus how far that attention is below ``OWN_SHARE`` (in logs). Mean over such tokens.
+
+    Args:
+        attention: (B, image, text), the shares of attention that text tokens get.
+        mention: (B, image), the instance group that each image token shows, -1 for none.
+        word: (B, text), the instance group that each text token names or describes, -1 for none.
+        weight: (B,), each sample's weight.
+    """
+    named = (word >= 0)[:, None]
+    own_words = (mention[:, :, None] == word[:, None]) & named
+    own = (attention * own_words).sum(dim=-1) + _SMALLEST
+    others = (attention * (named & ~own_words)).sum(dim=-1)
+    loss = (own + others).log() - own.log() + (math.log(OWN_SHARE) - own.log()).clamp(min=0)
+    shown = (mention >= 0) * weight[:, None]
+    return (loss * shown).sum() / (mention >= 0).sum().clamp(min=1)
