@@ -20,12 +20,23 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from bench.attention.threads import share_heads
+
 Rows: TypeAlias = slice | Tensor
 """Query rows: a range, or positions (r,) int64."""
 
-BLOCK = 3 << 17
-"""Entries of the map that are worked at once, over samples, heads and query rows (1.5 MB in
-float32): smaller ones cost matrix products their speed, larger ones only memory."""
+BLOCK = 3 << 18
+"""Entries of the map that are there at once in each thread, over samples, heads and rows: 3 MB
+in float32. Smaller ones cost matrix products their speed, larger ones only memory."""
+
+CHUNK = 1 << 19
+"""Entries of a block that are re-weighted at once: 2 MB in float32, about a core's own cache."""
+
+ROUNDABLE = 8.0
+"""Scores up to which rounding to bfloat16 moves a weight by at most 1.6 %."""
+
+WORTH_THREADS = 1 << 22
+"""Entries of the whole map, over samples and heads, from which heads are shared among threads."""
 
 EPSILON = 1e-12
 """Added to the row sum before the division; the authors' script's value."""
@@ -144,6 +155,7 @@ def reweighted_attention(
     Returns:
         (B, H, R, D) in the query's dtype. Scores, softmax and re-weighting are float32
         (float64 for float64 input): rounding a score of 20 to bfloat16 moves its weight by 4 %.
+        Where a head's scores are certainly small and its map is large, a CPU may round them.
     """
     if out is None:
         out = torch.empty_like(query)
@@ -153,18 +165,71 @@ def reweighted_attention(
         return out.copy_(flex_reweighted(query, key, value, tuning, scale=scale))
     wide = torch.promote_types(query.dtype, torch.float32)
     in_twos = tuning.times(math.log2(math.e), wide)  # CPUs are fastest at powers of two
-    spare = query.new_empty(0, dtype=wide)
+    if mask is not None:
+        mask = mask.expand(*query.shape[:3], key.shape[2])
+
+    def work(heads: slice) -> None:
+        _reweighted(
+            query[:, heads],
+            key[:, heads],
+            value[:, heads],
+            out[:, heads],
+            in_twos,
+            None if mask is None else mask[:, heads],
+            scale,
+            block,
+        )
+
+    narrow = query.is_cpu and query.dtype == torch.bfloat16
+    with _products_of_bfloat16() if narrow else nullcontext():
+        if query.is_cpu and query[..., 0].numel() * key.shape[2] >= WORTH_THREADS:
+            share_heads(work, query.shape[1])
+        else:
+            work(slice(None))
+    return out
+
+
+def _reweighted(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    out: Tensor,
+    tuning: Tuning,
+    mask: Tensor | None,
+    scale: float | None,
+    block: int,
+) -> None:
+    """``reweighted_attention`` into ``out``, with strengths for powers of two."""
+    wide = tuning.bias.dtype
+    spare = query.new_empty((2, 0), dtype=wide)
     head: list[Tensor] = []
-    blocks = score_blocks(query, key, mask=mask, scale=scale, block=block, order=tuning.order)
+    blocks = score_blocks(
+        query,
+        key,
+        mask=mask,
+        scale=scale,
+        block=block,
+        order=tuning.order,
+        rounded=query.is_cpu and query.dtype == torch.bfloat16 and mask is None,
+    )
     for b, h, r, scores in blocks:
-        if spare.numel() < scores.numel():
-            spare = torch.empty_like(scores).flatten()
-        weights = torch.softmax(scores, -1, out=scores)
-        _reweight(weights, in_twos, b, r, spare)
-        total = weights.sum(-1, keepdim=True).add_(EPSILON)
-        if value.dtype != wide:
-            weights = _part(spare.view(value.dtype), weights.shape).copy_(weights)
-        result = torch.matmul(weights, value[b, h]).div_(total)
+        total = scores.new_empty((*scores.shape[:3], 1), dtype=wide)
+        # A few rows at a time go through all steps while they are in the processor's cache.
+        for few in _ranges(0, scores.shape[2], CHUNK // scores.shape[3] or 1):
+            if not isinstance(r, Tensor):
+                few = slice(0, scores.shape[2])
+            part = scores[..., few, :]
+            if spare.shape[1] < part.numel():
+                spare = query.new_empty((2, part.numel()), dtype=wide)
+            weights = part if part.dtype == wide else _part(spare[1], part.shape)
+            torch.softmax(part, -1, dtype=wide, out=weights)
+            _reweight(weights, tuning, b, r[few] if isinstance(r, Tensor) else r, spare[0])
+            torch.sum(weights, -1, keepdim=True, out=total[..., few, :])
+            if weights is not part:
+                part.copy_(weights)
+            if not isinstance(r, Tensor):
+                break
+        result = torch.matmul(scores.to(value.dtype), value[b, h]).div_(total.add_(EPSILON))
         if isinstance(r, Tensor):  # put back a head at a time: gathering is faster than scattering
             head.append(result)
             if sum(part.shape[2] for part in head) == query.shape[2]:
@@ -173,7 +238,6 @@ def reweighted_attention(
                 head.clear()
         else:
             out[b, h, r] = result
-    return out
 
 
 def _reweight(weights: Tensor, tuning: Tuning, samples: slice, rows: Rows, spare: Tensor) -> None:
@@ -213,11 +277,15 @@ def score_blocks(
     scale: float | None = None,
     block: int = BLOCK,
     order: Tensor | None = None,
+    rounded: bool = False,
 ) -> Iterator[tuple[slice, slice, Rows, Tensor]]:
     """The scores ``Q K^T * scale`` block by block, so that the map is never whole.
 
     Arguments as in :func:`reweighted_attention`. Where a block does not hold all rows of a head,
-    rows come in the given ``order`` (B, R), if any.
+    rows come in the given ``order`` (B, R), if any. There ``rounded`` allows scores in the query's
+    dtype, less a constant of each row, as long as a head has no score beyond ``ROUNDABLE``: torch
+    has no CPU product of bfloat16 numbers with a float32 result, and float32 numbers take its
+    bfloat16 units twice as long.
 
     Yields:
         Samples, heads and rows of the block, and its scores (b, h, r, S), masked. The next block
@@ -234,7 +302,6 @@ def score_blocks(
     h_size = max(1, min(heads, block // (columns * rows))) if r_size == rows else 1
     whole = h_size == heads and r_size == rows
     b_size = max(1, min(batch, block // (columns * rows * heads))) if whole else 1
-    narrow = query.dtype == torch.bfloat16 and query.device.type == "cpu"
     buffer = query.new_empty(b_size * h_size * r_size * columns, dtype=wide)
     key_buffer = query.new_empty(b_size * h_size * columns * dim, dtype=wide)
     for b in _ranges(0, batch, b_size):
@@ -242,15 +309,20 @@ def score_blocks(
         if order is not None and len(parts) > 1:
             parts = list(order[b.start].split(r_size))
         for h in _ranges(0, heads, h_size):
-            turned = key[b, h].transpose(-1, -2).flatten(0, 1)
-            keys = _part(key_buffer, turned.shape).copy_(turned)  # faster than a view of them
+            product = query.dtype if rounded and len(parts) > 1 else wide
+            keys = _turned(key[b, h], key_buffer.view(product), without_mean=product != wide)
             for r in parts:
                 queries = _rows(query[b, h], r).to(wide) * scale
                 shape = (*queries.shape[:3], columns)
-                flat = _part(buffer, (shape[0] * shape[1], *shape[2:]))
-                with _products_of_bfloat16() if narrow else nullcontext():
-                    torch.bmm(queries.flatten(0, 1), keys, out=flat)
-                scores = flat.view(shape)
+                flat = (shape[0] * shape[1], *shape[2:])
+                queries = queries.flatten(0, 1)
+                room = _part(buffer.view(product), flat)
+                scores = torch.bmm(queries.to(product), keys, out=room)
+                if product != wide and torch.stack(scores.aminmax()).abs().max() > ROUNDABLE:
+                    product = wide  # for the rest of the head
+                    keys = _turned(key[b, h], key_buffer)
+                    scores = torch.bmm(queries, keys, out=_part(buffer, flat))
+                scores = scores.view(shape)
                 if mask is not None:
                     scores = _masked(scores, _rows(mask[b, h], r))
                 yield b, h, r, scores
@@ -286,6 +358,18 @@ def _products_of_bfloat16() -> Iterator[None]:
         yield
     finally:
         matmul.fp32_precision = before
+
+
+def _turned(key: Tensor, buffer: Tensor, *, without_mean: bool = False) -> Tensor:
+    """Keys (b, h, S, D) as (b * h, D, S) in a buffer, which is faster than a view of them.
+
+    Without their mean all scores of a row are less by the same, which softmax ignores, and are
+    small numbers (SageAttention's smoothing of keys, arXiv 2410.02367).
+    """
+    if without_mean:
+        key = key - key.float().mean(dim=-2, keepdim=True)
+    turned = key.transpose(-1, -2).flatten(0, 1)
+    return _part(buffer, turned.shape).copy_(turned)
 
 
 def _ranges(start: int, stop: int, size: int) -> Iterator[slice]:
