@@ -21,6 +21,7 @@ from bench.pocket.judges.calibrate import (
 )
 from bench.pocket.judges.data import SIZE, Sample, images, make_sample, zoomed
 from bench.pocket.judges.intervals import bootstrap
+from bench.pocket.judges.looking import Looks, looking_loss
 from bench.pocket.judges.loop import Losses, Schedule, fit
 from bench.pocket.judges.questions import Question, ask, swapped_pair
 from bench.pocket.world.splits import Split
@@ -50,6 +51,7 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 """Of CLIP's training pictures; BLIP's processor and open_clip normalise with them."""
 AUXILIARY_WEIGHT = 1.0
+LOOKING_WEIGHT = 0.3
 UNASKED = -100
 """Label of a patch that does not count."""
 LONGEST = 35
@@ -118,6 +120,7 @@ def train(
     torch.manual_seed(seed)
     trainee = Trainee()
     encode = tokens.tokenizer()
+    looks = Looks(trainee.blip.text_encoder)
 
     def step_losses(step: int) -> Losses:
         rng = np.random.default_rng([seed, step, 7])
@@ -157,11 +160,13 @@ def train(
             read = [head(seen[:, 1:]) for head in trainee.heads]
         answer = F.cross_entropy(logits.float(), torch.where(answers, tokens.YES, tokens.NO))
         auxiliary = _auxiliary_loss(read, samples)
+        looking = looking_loss(looks.take(), ids.view(by_picture), samples)
         wanted = logits[:, tokens.YES] > logits[:, tokens.NO]
         return {
-            "loss": answer + AUXILIARY_WEIGHT * auxiliary,
+            "loss": answer + AUXILIARY_WEIGHT * auxiliary + LOOKING_WEIGHT * looking,
             "answer": answer,
             "auxiliary": auxiliary,
+            "looking": looking,
             "right": (wanted == answers).float().mean(),
         }
 
