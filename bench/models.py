@@ -37,7 +37,7 @@ POCKET_FLUX = ModelSpec(
         max_sequence_length=40,
     ),
     judges=POCKET_JUDGES,
-    method_presets={"ast": "all-layers"},
+    method_presets={"ast": "pocket-flux"},
     batch_size=8,
     description="small FLUX trained on the pocket world",
 )

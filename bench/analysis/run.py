@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.analysis.placing import Placed
 from bench.analysis.record import Overlay, Recorder
 from bench.errors import BenchError
-from bench.types import Layout
 
 if TYPE_CHECKING:
     import pandas
@@ -31,8 +31,7 @@ class Analysis:
 
 def analyze(
     backend: Backend,
-    layouts: Sequence[Layout],
-    seeds: Sequence[int],
+    placed: Sequence[Placed],
     *,
     batch_size: int | None = None,
     on_batch: Callable[[int], None] | None = None,
@@ -40,19 +39,19 @@ def analyze(
     """Generates with the untouched model and records where its attention goes.
 
     Args:
-        layouts: at least one; prompts with two instances or more say which words are whose.
-        seeds: every layout is made with each of them.
+        placed: at least one layout with its seed; those of two instances or more say which words
+            are whose, if their boxes are where the model draws the instances
+            (:func:`bench.analysis.placing.drawn_layouts`).
         on_batch: called with the number of images of each batch that is done.
     """
-    if not layouts:
+    if not placed:
         raise BenchError("no layout to analyse; give at least one")
     settings = backend.spec.settings
     size = batch_size or backend.spec.batch_size
-    recorder = Recorder(overlay_of=layouts[0].id)
-    pairs = [(layout, seed) for seed in seeds for layout in layouts]
+    recorder = Recorder(overlay_of=placed[0][0].id)
     first: Image | None = None
-    for start in range(0, len(pairs), size):
-        part = pairs[start : start + size]
+    for start in range(0, len(placed), size):
+        part = placed[start : start + size]
         made = backend.generate(
             [layout for layout, _ in part], [seed for _, seed in part], recorder, settings
         )

@@ -15,9 +15,10 @@ from bench.errors import BenchError
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Generate with the untouched model and record its attention by token class, layer and "
-        "step (streaming sums, no maps are kept): a Parquet table and plots. With "
-        "--derive-windows also the AST windows for this model."
+        "Generate with the untouched model, find the instances with the detector, and record "
+        "attention from where they were drawn by token class, layer and step (streaming sums, no "
+        "maps are kept): a Parquet table and plots. With --derive-windows also the AST windows "
+        "for this model."
     )
     parser.add_argument("--model", default="pocket-flux", help="name, or a diffusers folder")
     parser.add_argument("--suite", default="pocket-tune", help="prompts (default: pocket-tune)")
@@ -56,6 +57,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.save_preset and not args.derive_windows:
         raise BenchError("--save-preset keeps derived windows; give --derive-windows as well")
     from bench.analysis import plots
+    from bench.analysis.placing import drawn_layouts
     from bench.analysis.run import analyze
     from bench.analysis.windows import SHARE, binding, derive_windows, peaks, write_windows
     from bench.backends import load_backend, model_digest
@@ -77,8 +79,10 @@ def execute(args: argparse.Namespace) -> int:
     layouts = list(replace(suite, layouts=tuple(layouts)).select(limit=args.limit).layouts)
     if args.additive:
         return _additive(args, backend, layouts)
-    with progress_bar("images", len(layouts) * len(args.seeds)) as bar:
-        found = analyze(backend, layouts, args.seeds, on_batch=bar.update)
+    with progress_bar("placing", len(layouts) * len(args.seeds)) as bar:
+        placed = drawn_layouts(backend, layouts, args.seeds, on_batch=bar.update)
+    with progress_bar("recording", len(placed)) as bar:
+        found = analyze(backend, placed, on_batch=bar.update)
 
     out = args.out or Path("analysis") / spec.name
     out.mkdir(parents=True, exist_ok=True)
@@ -95,6 +99,7 @@ def execute(args: argparse.Namespace) -> int:
         "suite": suite.name,
         "prompts": len(layouts),
         "seeds": list(args.seeds),
+        "images": len(placed),
         "peaks": tops,
         "binding": [
             {"layer": int(n), **row} for n, row in zip(bound.index, _rows(bound), strict=True)
@@ -102,6 +107,11 @@ def execute(args: argparse.Namespace) -> int:
         "files": sorted(str(p) for p in out.glob("*.p*")),
     }
     lines = [
+        f"an instance is drawn right in {len(placed)} images with two phrases or more, of "
+        f"{len(layouts) * len(args.seeds)} generated",
+        "",
+    ]
+    lines += [
         f"{name}: most attended in layer {p['layer']} ({p['depth']:.0%} of the depth), "
         f"{p['mean']:.3f} of the attention"
         for name, p in tops.items()
@@ -118,6 +128,7 @@ def execute(args: argparse.Namespace) -> int:
             "suite_digest": suite.digest,
             "prompts": len(layouts),
             "seeds": list(args.seeds),
+            "images": len(placed),
             "share": share,
         }
         write_windows(out / "windows.json", windows, measured)

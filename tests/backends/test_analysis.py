@@ -12,13 +12,14 @@ import torch
 
 from bench.analysis import plots
 from bench.analysis.additive import additive_distance
+from bench.analysis.placing import as_drawn, drawn_layouts
 from bench.analysis.record import Recorder, Sums
 from bench.analysis.run import analyze
 from bench.analysis.windows import binding, derive_windows, peaks, write_windows
 from bench.errors import BenchError
 from bench.methods.ast import AST, MEASURED
 from bench.methods.baseline import Baseline
-from bench.types import Layout
+from bench.types import Box, Layout
 
 
 @pytest.fixture(params=["flux", "sd3"])
@@ -97,7 +98,8 @@ def test_an_analysis_covers_every_layer_and_step(
     flux: Any, layouts: list[Layout], tmp_path: Path
 ) -> None:
     done: list[int] = []
-    found = analyze(flux, layouts, [0, 1], batch_size=3, on_batch=done.append)
+    placed = [(layout, seed) for seed in (0, 1) for layout in layouts]
+    found = analyze(flux, placed, batch_size=3, on_batch=done.append)
     table = found.table
     assert done == [3, 1]
     assert set(table.layer) == set(range(1, 6)) and set(table.step) == set(range(4))
@@ -113,6 +115,37 @@ def test_an_analysis_covers_every_layer_and_step(
     plots.curves(table, tmp_path / "b.png")
     plots.overlays(found.overlay, found.image, [1, 5], tmp_path / "c.png")
     assert all((tmp_path / f"{n}.png").stat().st_size > 1000 for n in "abc")
+
+
+def test_layouts_move_to_where_things_were_drawn(layouts: list[Layout]) -> None:
+    apple, bench = layouts[0].instances
+    details = {
+        "detections": [{"box": [0.5, 0.5, 0.9, 0.9]}, {"box": [0.0, 0.1, 0.2, 0.4]}],
+        "matches": [[1, 0, 0.2], [0, 1, 0.0]],
+        "instances": [{"attribute_ok": True}, {"attribute_ok": None}],
+    }
+    drawn = as_drawn(layouts[0], details)
+    assert drawn is not None
+    assert [i.box for i in drawn.instances] == [Box(0.0, 0.1, 0.2, 0.4), Box(0.5, 0.5, 0.9, 0.9)]
+    assert [i.noun for i in drawn.instances] == [apple.noun, bench.noun]
+    assert drawn.prompt == layouts[0].prompt
+    # A thing that is not found has words and no place: it is hidden behind the one that is.
+    half = as_drawn(layouts[0], {**details, "matches": [[1, 0, 0.2]]})
+    assert half is not None and half.instances[0].box == half.instances[1].box
+    assert half.instances[0].depth > half.instances[1].depth
+    # A thing in another's colour attends to the other's words, and so does not count either.
+    swapped = {**details, "instances": [{"attribute_ok": False}, {"attribute_ok": True}]}
+    assert as_drawn(layouts[0], swapped) == half
+    cats = next(e for e in layouts if len({i.phrase_span for i in e.instances}) == 1)
+    assert as_drawn(cats, details) is None
+    assert as_drawn(layouts[0], {}) is None
+
+
+def test_a_model_that_draws_nothing_is_named_as_the_fault(flux: Any, layouts: list[Layout]) -> None:
+    done: list[int] = []
+    with pytest.raises(BenchError, match="in none of 2 images an instance"):
+        drawn_layouts(flux, layouts, [0], judges={"detector": "pocket-yolo"}, on_batch=done.append)
+    assert sum(done) == 2
 
 
 def made_up(own: dict[int, float], other: float = 0.01, attribute: float = 0.0) -> pd.DataFrame:
