@@ -25,16 +25,12 @@ def drawn_layouts(
     layouts: Sequence[Layout],
     seeds: Sequence[int],
     *,
-    judges: Mapping[str, str] | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> list[Placed]:
-    """Generate with the untouched model and let the detector say where the instances are.
+    """Generate with the untouched model and let its judges say where the instances are.
 
     Left out are images in which none is drawn right and prompts of one phrase, which cannot tell an
     instance's own words from another's.
-
-    Args:
-        judges: by role; those of localization are used (default: the model's own).
 
     Raises:
         BenchError: no image is left.
@@ -60,7 +56,7 @@ def drawn_layouts(
         images,
         [layout for layout, _ in pairs],
         ["localization"],
-        judges=judges or backend.spec.judges,
+        judges=backend.spec.judges,
     )
     rows = frame[frame["score"] == "instance_success"].sort_values("index")
     placed = [

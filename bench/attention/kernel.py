@@ -25,12 +25,12 @@ from bench.attention.threads import share_heads
 Rows: TypeAlias = slice | Tensor
 """Query rows: a range, or positions (r,) int64."""
 
-BLOCK = 3 << 18
-"""Entries of the map that are there at once in each thread, over samples, heads and rows: 3 MB
+BLOCK = 3 << 17
+"""Entries of the map that are there at once in each thread, over samples, heads and rows: 1.5 MB
 in float32. Smaller ones cost matrix products their speed, larger ones only memory."""
 
-CHUNK = 1 << 19
-"""Entries of a block that are re-weighted at once: 2 MB in float32, about a core's own cache."""
+CHUNK = 1 << 17
+"""Entries of a block that are re-weighted at once: half a megabyte in float32."""
 
 ROUNDABLE = 8.0
 """Scores up to which rounding to bfloat16 moves a weight by at most 1.6 %."""
@@ -201,7 +201,7 @@ def _reweighted(
 ) -> None:
     """``reweighted_attention`` into ``out``, with strengths for powers of two."""
     wide = tuning.bias.dtype
-    spare = query.new_empty((2, 0), dtype=wide)
+    spare = query.new_empty((1, 0), dtype=wide)
     head: list[Tensor] = []
     blocks = score_blocks(
         query,
@@ -213,22 +213,21 @@ def _reweighted(
         rounded=query.is_cpu and query.dtype == torch.bfloat16 and mask is None,
     )
     for b, h, r, scores in blocks:
+        rows, columns = scores.shape[2:]
         total = scores.new_empty((*scores.shape[:3], 1), dtype=wide)
         # A few rows at a time go through all steps while they are in the processor's cache.
-        for few in _ranges(0, scores.shape[2], CHUNK // scores.shape[3] or 1):
-            if not isinstance(r, Tensor):
-                few = slice(0, scores.shape[2])
+        size = max(1, CHUNK // columns) if isinstance(r, Tensor) else rows
+        for few in _ranges(0, rows, size):
             part = scores[..., few, :]
-            if spare.shape[1] < part.numel():
-                spare = query.new_empty((2, part.numel()), dtype=wide)
-            weights = part if part.dtype == wide else _part(spare[1], part.shape)
+            narrow = part.dtype != wide
+            if spare.shape[0] <= narrow or spare.shape[1] < part.numel():
+                spare = query.new_empty((1 + narrow, part.numel()), dtype=wide)
+            weights = _part(spare[1], part.shape) if narrow else part
             torch.softmax(part, -1, dtype=wide, out=weights)
             _reweight(weights, tuning, b, r[few] if isinstance(r, Tensor) else r, spare[0])
             torch.sum(weights, -1, keepdim=True, out=total[..., few, :])
-            if weights is not part:
+            if narrow:
                 part.copy_(weights)
-            if not isinstance(r, Tensor):
-                break
         result = torch.matmul(scores.to(value.dtype), value[b, h]).div_(total.add_(EPSILON))
         if isinstance(r, Tensor):  # put back a head at a time: gathering is faster than scattering
             head.append(result)

@@ -47,20 +47,10 @@ def test_samples_without_weight_or_without_instances_do_not_count():
     assert binding_loss(attention, torch.full((1, 4), -1), WORD, ONE).item() == 0
 
 
-def test_a_tap_sees_the_attention_that_the_model_computes():
+def test_a_tap_sees_the_attention_that_the_model_computes(tiny_flux_dir):
     torch.manual_seed(0)
-    model = FluxTransformer2DModel(
-        patch_size=1,
-        in_channels=8,
-        num_layers=1,
-        num_single_layers=1,
-        attention_head_dim=16,
-        num_attention_heads=2,
-        joint_attention_dim=12,
-        pooled_projection_dim=6,
-        axes_dims_rope=(4, 6, 6),
-    )
-    taps = tap(model, (0,), (0,))
+    model = FluxTransformer2DModel.from_pretrained(tiny_flux_dir, subfolder="transformer")
+    taps = tap(model, (0,), (0, 1))
     expected: list[torch.Tensor] = []
     stock = torch.nn.functional.scaled_dot_product_attention
 
@@ -76,16 +66,17 @@ def test_a_tap_sees_the_attention_that_the_model_computes():
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
         patch.setattr(torch.nn.functional, "scaled_dot_product_attention", watch)
         model(
-            hidden_states=torch.randn(2, 4, 8),
-            encoder_hidden_states=torch.randn(2, 5, 12),
-            pooled_projections=torch.randn(2, 6),
+            hidden_states=torch.randn(2, 4, 16),
+            encoder_hidden_states=torch.randn(2, 5, 32),
+            pooled_projections=torch.randn(2, 16),
+            guidance=torch.ones(2),
             timestep=torch.rand(2),
             img_ids=image_ids,
             txt_ids=text_ids,
         )
         rotary = model.pos_embed(torch.cat([text_ids, image_ids]))
         seen = [part.image_attention(rotary, 5) for part in taps]
-    assert len(expected) == len(seen) == 2
+    assert len(expected) == len(seen) == 3
     for one, other in zip(seen, expected, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 

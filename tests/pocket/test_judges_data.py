@@ -139,9 +139,11 @@ def test_zoom_shows_the_instance_and_agrees_with_its_labels():
     for k in range(40):
         sample = make_sample("train", 21, k, degraded=False, category="color")
         cells = _cells(sample.scene, sample.truth.masks)
-        for mine, name in zip(cells, ("nouns", "colors", "textures"), strict=True):
+        assert set(cells) == {"owners", "nouns", "colors", "textures"}
+        for name, mine in cells.items():
             assert (mine == getattr(sample.truth, name)).all()
         near = zoomed(sample, rng)
+        assert (near.truth.owners >= 0).sum() == (near.truth.nouns >= 0).sum()
         assert near.image.shape == sample.image.shape
         best = int(np.argmax(near.visible))
         # The cut may trim 4 % on each side, more with thin shapes at the rim.

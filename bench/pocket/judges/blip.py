@@ -52,6 +52,7 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 """Of CLIP's training pictures; BLIP's processor and open_clip normalise with them."""
 AUXILIARY_WEIGHT = 1.0
 LOOKING_WEIGHT = 0.3
+"""Of the loss of ``looking``, against 1 for the answers'."""
 UNASKED = -100
 """Label of a patch that does not count."""
 LONGEST = 35

@@ -103,8 +103,15 @@ def zoomed(sample: Sample, rng: np.random.Generator) -> Sample:
     shares = kept.sum(axis=(1, 2), dtype=np.int64) / whole
     visible = tuple(float(v * s) for v, s in zip(sample.visible, shares, strict=True))
     masks = np.stack([cv2.resize(m, (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) for m in kept])
-    nouns, colors, textures = _cells(sample.scene, masks)
-    truth = replace(sample.truth, masks=masks, nouns=nouns, colors=colors, textures=textures)
+    cells = _cells(sample.scene, masks)
+    truth = replace(
+        sample.truth,
+        masks=masks,
+        nouns=cells["nouns"],
+        colors=cells["colors"],
+        textures=cells["textures"],
+        owners=cells["owners"],
+    )
     return replace(
         sample, image=np.asarray(image, np.uint8), truth=truth, visible=visible, cut=True
     )
@@ -115,17 +122,17 @@ def images(samples: list[Sample]) -> npt.NDArray[np.uint8]:
     return np.stack([s.image for s in samples])
 
 
-def _cells(scene: Scene, masks: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.int64]]:
-    """Noun, colour and texture of each 16-pixel cell, as ``render_with_truth`` gives them."""
+def _cells(scene: Scene, masks: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.int64]]:
+    """Instance, noun, colour and texture of each cell, as ``render_with_truth`` gives them."""
     count, side = len(masks), SIZE // CELL
     shares = masks.reshape(count, side, CELL, side, CELL).sum(axis=(2, 4), dtype=np.int64)
     free = CELL * CELL - shares.sum(axis=0, keepdims=True)
     winner = np.concatenate([free, shares]).argmax(axis=0)
-    found = []
+    found = {"owners": winner.astype(np.int64) - 1}
     for attribute, words in (("noun", NOUNS), ("color", COLORS), ("texture", TEXTURES)):
         own = [getattr(t, attribute) for t in scene.instances]
         rows = [NONE, *(words.index(word) if word else NONE for word in own)]
-        found.append(np.array(rows, np.int64)[winner])
+        found[f"{attribute}s"] = np.array(rows, np.int64)[winner]
     return found
 
 

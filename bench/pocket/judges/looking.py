@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,7 @@ def looking_loss(
     return total / len(looks)
 
 
+@cache
 def _tables() -> tuple[torch.Tensor, torch.Tensor]:
     """For each token of the vocabulary: its noun's index or -1, and whether it is an attribute."""
     vocabulary = tokens.vocabulary()

@@ -58,7 +58,9 @@ class AttentionTap:
         return scores.softmax(dim=-1)[..., :text].mean(dim=1)
 
 
-def tap(model: FluxTransformer2DModel, double: tuple[int, ...], single: tuple[int, ...]):  # type: ignore[no-untyped-def]
+def tap(
+    model: FluxTransformer2DModel, double: tuple[int, ...], single: tuple[int, ...]
+) -> list[AttentionTap]:
     """Taps of the attention modules of these double-stream and single-stream blocks."""
     blocks = [model.transformer_blocks[k] for k in double]
     blocks += [model.single_transformer_blocks[k] for k in single]

@@ -291,10 +291,9 @@ def train(
         for name, optimizer in parts.items():
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * factor * (muon_scale if name == "muon" else 1.0)
-        # Noise depends on the batch's number alone: a resumed run repeats the undisturbed one.
-        number = step * team.size + team.rank
-        generator = torch.Generator().manual_seed(number)
-        batch = pool(number, team)
+        # Noise depends on step and rank alone: a resumed run repeats the undisturbed one.
+        generator = torch.Generator().manual_seed(step * team.size + team.rank)
+        batch = pool(step, team)
         with sdpa_kernel(SDPBackend.MATH):
             with torch.autocast("cpu", torch.bfloat16):
                 losses = learner(batch, generator, learner.text_length(batch, step))

@@ -105,7 +105,7 @@ def word_groups(scene: Scene, tokenizer: T5TokenizerFast) -> torch.Tensor:
 
 
 class LatentPool:
-    """Batches from a sliding window of shards, a function of the batch's number alone.
+    """Batches from a sliding window of shards, a function of the step alone.
 
     Pass ``p`` shuffles ``window`` shards starting at ``p * stride``: every scene is seen
     ``window / stride`` times, so encoding costs a fraction of training.
@@ -118,12 +118,12 @@ class LatentPool:
         self.data: dict[str, torch.Tensor] = {}
         self.order = torch.empty(0, dtype=torch.long)
 
-    def __call__(self, batch_number: int, team: Team = ALONE) -> dict[str, torch.Tensor]:
-        """Batch of a number: the tensors of ``make_shard``, each with ``batch`` rows.
+    def __call__(self, step: int, team: Team = ALONE) -> dict[str, torch.Tensor]:
+        """This process's batch of a step: the tensors of ``make_shard``, each with ``batch`` rows.
 
-        The processes of a team share the work on missing shards and so have to ask together.
+        The processes of a team share the work on missing shards, so all of them have to ask.
         """
-        number, offset = divmod(batch_number, self.window * SHARD // self.batch)
+        number, offset = divmod(step, self.window * SHARD // (self.batch * team.size))
         if number != self.current:
             indices = range(number * self.stride, number * self.stride + self.window)
             for index in indices[team.rank :: team.size]:
@@ -134,5 +134,6 @@ class LatentPool:
             generator = torch.Generator().manual_seed(number)
             self.order = torch.randperm(self.window * SHARD, generator=generator)
             self.current = number
-        rows = self.order[offset * self.batch : (offset + 1) * self.batch]
+        first = (offset * team.size + team.rank) * self.batch
+        rows = self.order[first : first + self.batch]
         return {k: v[rows] for k, v in self.data.items()}
