@@ -29,6 +29,10 @@ BLOCK = 3 << 17
 """Entries of the map that are there at once in each thread, over samples, heads and rows: 1.5 MB
 in float32. Smaller ones cost matrix products their speed, larger ones only memory."""
 
+ROWS = 256
+"""Query rows of a large map that are there at once, even if that is more than ``BLOCK``: the fewer
+they are, the more often keys and values pass through the processor's cache."""
+
 CHUNK = 1 << 17
 """Entries of a block that are re-weighted at once: half a megabyte in float32."""
 
@@ -135,7 +139,7 @@ def reweighted_attention(
     *,
     mask: Tensor | None = None,
     scale: float | None = None,
-    block: int = BLOCK,
+    block: int | None = None,
     out: Tensor | None = None,
 ) -> Tensor:
     """Attention of some query rows to all keys, with quadrants of it re-weighted.
@@ -149,7 +153,7 @@ def reweighted_attention(
         mask: the model's own mask, broadcastable to (B, H, R, S); boolean (False is hidden) or
             added to the scores.
         scale: factor of the scores; None is ``1 / sqrt(D)``.
-        block: entries of the map that are worked at once.
+        block: entries of the map that are there at once; None is ``BLOCK`` or ``ROWS`` rows.
         out: (B, H, R, D), where to put the result.
 
     Returns:
@@ -163,6 +167,7 @@ def reweighted_attention(
         from bench.attention.flex import flex_reweighted
 
         return out.copy_(flex_reweighted(query, key, value, tuning, scale=scale))
+    block = block or max(BLOCK, ROWS * key.shape[2])
     wide = torch.promote_types(query.dtype, torch.float32)
     in_twos = tuning.times(math.log2(math.e), wide)  # CPUs are fastest at powers of two
     if mask is not None:
