@@ -21,7 +21,9 @@ from bench.pocket.world import sample_scene
 from bench.types import Layout
 
 Row = dict[str, Any]
-"""``name``, ``value``, ``low``, ``high``, ``target``, ``n``; all but the first may be None."""
+"""``name``, ``target``, ``value``, ``low``, ``high``, ``n``, and perhaps ``details``: a list of further
+figures of the same measurement, of ``name``, ``value``, ``low``, ``high``, ``n`` (the last three None
+where there is no interval)."""
 SEEDS = (42, 43, 44)
 """Seeds of the AST rows, T2I-CompBench's first three."""
 RESAMPLES = 2000
@@ -157,14 +159,20 @@ def ast_ratio(column: str, mode: str = "fixed") -> Row:
 
 
 def judge(module: str, folder: str) -> Callable[[int], Row]:
-    """The figure of a judge's own recipe on its shipped weights."""
+    """The figures of a judge's own recipe on its shipped weights, the first of them the row's."""
 
     def measure(count: int) -> Row:
         from importlib import import_module
 
         recipe = import_module(f"bench.pocket.judges.{module}")
         found = recipe.evaluate(POCKET_MODELS / folder, count)
-        return {k: found[k] for k in ("value", "low", "high", "n")}
+        row: Row = {k: found.pop(k) for k in ("value", "low", "high", "n")}
+        nothing = dict.fromkeys(("low", "high", "n"))
+        row["details"] = [
+            {"name": name, **(one if isinstance(one, dict) else {"value": one, **nothing})}
+            for name, one in found.items()
+        ]
+        return row
 
     return measure
 
@@ -199,13 +207,17 @@ def evaluate(only: Sequence[str] = (), *, count: int = 200) -> list[Row]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as text for a terminal."""
+    """The rows as text for a terminal, each row's details indented below it."""
     lines = [f"{'what':28} {'value':>8}  {'95 % interval':>18} {'target':>8} {'n':>5}  reached"]
     for r in rows:
         reached = "yes" if r["value"] >= r["target"] else "no"
-        span = f"[{r['low']:.3f}, {r['high']:.3f}]"
-        lines.append(
-            f"{r['name']:28} {r['value']:8.3f}  {span:>18} {r['target']:8.3f} {r['n']:5d}"
-            f"  {reached}"
-        )
+        lines.append(f"{_figures(r['name'], r)} {r['target']:8.3f} {r['n']:5d}  {reached}")
+        for one in r.get("details", ()):
+            count = "" if one["n"] is None else f" {'':8} {one['n']:5d}"
+            lines.append(f"{_figures('  ' + one['name'], one)}{count}".rstrip())
     return "\n".join(lines)
+
+
+def _figures(name: str, row: Row) -> str:
+    span = "" if row["low"] is None else f"[{row['low']:.3f}, {row['high']:.3f}]"
+    return f"{name:28} {row['value']:8.3f}  {span:>18}"

@@ -30,8 +30,8 @@ from bench.pocket.world.vocabulary import COLORS, NOUNS, TEXTURES
 BATCH = 64
 QUESTIONS = 8
 """Questions asked about each training picture."""
-SCHEDULE = Schedule(steps=3250, lr=2e-3, muon_lr=0.006, warmup=60, ema=0.997, clip=1.0)
-SEEING = 0.77
+SCHEDULE = Schedule(steps=3600, lr=2e-3, muon_lr=0.006, warmup=60, ema=0.997, clip=1.0)
+SEEING = 0.7
 """Share of the steps, at the start, in which the vision model learns from its patches' labels
 alone: questions asked of a model that sees nothing yet only disturb it."""
 CROWD = (3, 4, 5)
