@@ -21,9 +21,9 @@ from bench.pocket.world import sample_scene
 from bench.types import Layout
 
 Row = dict[str, Any]
-"""``name``, ``target``, ``value``, ``low``, ``high``, ``n``, and perhaps ``details``: a list of further
-figures of the same measurement, of ``name``, ``value``, ``low``, ``high``, ``n`` (the last three None
-where there is no interval)."""
+"""``name``, ``target``, ``value``, ``low``, ``high``, ``n``, and perhaps ``details``: further figures
+of the same measurement, each of ``name``, ``value``, ``low``, ``high``, ``n`` (None without an
+interval)."""
 SEEDS = (42, 43, 44)
 """Seeds of the AST rows, T2I-CompBench's first three."""
 RESAMPLES = 2000
