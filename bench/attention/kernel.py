@@ -20,27 +20,24 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from bench.attention.threads import share_heads
-
 Rows: TypeAlias = slice | Tensor
 """Query rows: a range, or positions (r,) int64."""
 
 BLOCK = 3 << 17
-"""Entries of the map that are there at once in each thread, over samples, heads and rows: 1.5 MB
-in float32. Smaller ones cost matrix products their speed, larger ones only memory."""
+"""Entries of the map that are there at once, over samples, heads and rows: 1.5 MB in float32.
+Smaller ones cost matrix products their speed, larger ones only memory."""
 
-ROWS = 256
-"""Query rows of a large map that are there at once, even if that is more than ``BLOCK``: the fewer
-they are, the more often keys and values pass through the processor's cache."""
+ROWS = 128
+"""Query rows of a large map that are there at once for each thread, even if that is more than
+``BLOCK``: the fewer they are, the more often keys and values pass through the processor's cache.
+Twice as many where scores stay float32, whose products gain more from it. A power of two, so that
+nearly all blocks are of one shape: torch's CPU library keeps compiled code for each."""
 
-CHUNK = 1 << 17
-"""Entries of a block that are re-weighted at once: half a megabyte in float32."""
+FEW = 64
+"""Query rows of a large map that are re-weighted at once: their buffers need no more."""
 
 ROUNDABLE = 8.0
 """Scores up to which rounding to bfloat16 moves a weight by at most 1.6 %."""
-
-WORTH_THREADS = 1 << 22
-"""Entries of the whole map, over samples and heads, from which heads are shared among threads."""
 
 EPSILON = 1e-12
 """Added to the row sum before the division; the authors' script's value."""
@@ -167,31 +164,51 @@ def reweighted_attention(
         from bench.attention.flex import flex_reweighted
 
         return out.copy_(flex_reweighted(query, key, value, tuning, scale=scale))
-    block = block or max(BLOCK, ROWS * key.shape[2])
+    narrow = query.is_cpu and query.dtype == torch.bfloat16
+    together = min(torch.get_num_threads() if query.is_cpu else 1, query.shape[1])
+    rows = ROWS if narrow else 2 * ROWS
+    block = block or max(BLOCK, rows * key.shape[2] * together)
     wide = torch.promote_types(query.dtype, torch.float32)
     in_twos = tuning.times(math.log2(math.e), wide)  # CPUs are fastest at powers of two
     if mask is not None:
         mask = mask.expand(*query.shape[:3], key.shape[2])
 
-    def work(heads: slice) -> None:
-        _reweighted(
-            query[:, heads],
-            key[:, heads],
-            value[:, heads],
-            out[:, heads],
-            in_twos,
-            None if mask is None else mask[:, heads],
-            scale,
-            block,
-        )
-
-    narrow = query.is_cpu and query.dtype == torch.bfloat16
     with _products_of_bfloat16() if narrow else nullcontext():
-        if query.is_cpu and query[..., 0].numel() * key.shape[2] >= WORTH_THREADS:
-            share_heads(work, query.shape[1])
-        else:
-            work(slice(None))
+        _reweighted(query, key, value, out, in_twos, mask, scale, block, together)
     return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What to do with some rows of a sample, sorted by kind: the same for all heads."""
+
+    runs: tuple[tuple[slice, Tensor, Tensor], ...]
+    """Which of the rows are of one kind, and that kind's (C,) c M and c."""
+    diagonal: tuple[Tensor, Tensor] | None
+    """(1, r, 1): the column of each row's own token, and c where only the diagonal makes M one."""
+
+    @classmethod
+    def of(cls, tuning: Tuning, sample: int, rows: Tensor) -> _Part:
+        kinds, counts = tuning.kinds[sample, rows].unique_consecutive(return_counts=True)
+        runs, first = [], 0
+        for kind, count in zip(kinds.tolist(), counts.tolist(), strict=True):
+            run = slice(first, first + count)
+            runs.append((run, tuning.bias[kind], tuning.strength[kind]))
+            first += count
+        diagonal = None
+        if tuning.diagonal is not None:
+            own = rows[None, :, None]
+            diagonal = (own + tuning.diagonal_start, tuning.diagonal[sample, own])
+        return cls(tuple(runs), diagonal)
+
+    def change(self, weights: Tensor, out: Tensor) -> Tensor:
+        """c (M - A) for ``weights`` A (h, r, C), in ``out`` of that shape."""
+        for run, bias, strength in self.runs:
+            torch.addcmul(bias, weights[:, run], strength, value=-1, out=out[:, run])
+        if self.diagonal is not None:
+            at, more = (x.expand(len(out), -1, -1) for x in self.diagonal)
+            out.scatter_add_(2, at, more)
+        return out
 
 
 def _reweighted(
@@ -203,63 +220,67 @@ def _reweighted(
     mask: Tensor | None,
     scale: float | None,
     block: int,
+    together: int,
 ) -> None:
     """``reweighted_attention`` into ``out``, with strengths for powers of two."""
     wide = tuning.bias.dtype
-    spare = query.new_empty((1, 0), dtype=wide)
-    head: list[Tensor] = []
+    spare = query.new_empty(0, dtype=wide)
+    plans: dict[tuple[int, int], _Part] = {}
+    sorted_rows = query.new_empty(0)
+    done = 0
     blocks = score_blocks(
         query,
         key,
         mask=mask,
         scale=scale,
         block=block,
+        together=together,
         order=tuning.order,
         rounded=query.is_cpu and query.dtype == torch.bfloat16 and mask is None,
     )
     for b, h, r, scores in blocks:
-        rows, columns = scores.shape[2:]
-        total = scores.new_empty((*scores.shape[:3], 1), dtype=wide)
-        # A few rows at a time go through all steps while they are in the processor's cache.
-        size = max(1, CHUNK // columns) if isinstance(r, Tensor) else rows
-        for few in _ranges(0, rows, size):
-            part = scores[..., few, :]
-            narrow = part.dtype != wide
-            if spare.shape[0] <= narrow or spare.shape[1] < part.numel():
-                spare = query.new_empty((1 + narrow, part.numel()), dtype=wide)
-            weights = _part(spare[1], part.shape) if narrow else part
-            torch.softmax(part, -1, dtype=wide, out=weights)
-            _reweight(weights, tuning, b, r[few] if isinstance(r, Tensor) else r, spare[0])
-            torch.sum(weights, -1, keepdim=True, out=total[..., few, :])
-            if narrow:
-                part.copy_(weights)
-        result = torch.matmul(scores.to(value.dtype), value[b, h]).div_(total.add_(EPSILON))
-        if isinstance(r, Tensor):  # put back a head at a time: gathering is faster than scattering
-            head.append(result)
-            if sum(part.shape[2] for part in head) == query.shape[2]:
-                back = tuning.order[b.start].argsort()
-                out[b, h] = torch.cat(head, 2).index_select(2, back)
-                head.clear()
-        else:
-            out[b, h, r] = result
+        if isinstance(r, slice):  # a small map: all rows of some heads
+            if spare.numel() < scores.numel():
+                spare = query.new_empty(scores.numel(), dtype=wide)
+            weights = torch.softmax(scores, -1, out=scores)
+            _reweight(weights, tuning, b, r, spare)
+            total = weights.sum(-1, keepdim=True).add_(EPSILON)
+            out[b, h, r] = torch.matmul(weights.to(value.dtype), value[b, h]).div_(total)
+            continue
+        sample, scores = b.start, scores.flatten(0, 1)
+        total = scores.new_empty((*scores.shape[:2], 1), dtype=wide)
+        for few in _ranges(0, len(r), FEW):
+            if (sample, done + few.start) not in plans:
+                plans[sample, done + few.start] = _Part.of(tuning, sample, r[few])
+            part = scores[:, few]
+            if spare.numel() < 2 * part.numel():
+                spare = query.new_empty(2 * part.numel(), dtype=wide)
+            weights = _part(spare, part.shape).copy_(part)
+            torch.softmax(weights, -1, out=weights)
+            tuned = weights[..., tuning.columns]
+            change = _part(spare[weights.numel() :], tuned.shape)
+            tuned.mul_(plans[sample, done + few.start].change(tuned, change).exp2_())
+            torch.sum(weights, -1, keepdim=True, out=total[:, few])
+            part.copy_(weights)
+        result = torch.bmm(scores.to(value.dtype), value[sample, h]).div_(total.add_(EPSILON))
+        if not done:
+            sorted_rows = result.new_empty((len(result), query.shape[2], result.shape[2]))
+        sorted_rows[:, done : done + len(r)] = result
+        done += len(r)
+        if done == query.shape[2]:  # gathering rows at once is faster than scattering them
+            back = tuning.order[sample].argsort()
+            for n, one in enumerate(sorted_rows, h.start):
+                torch.index_select(one, 0, back, out=out[sample, n])
+            done = 0
 
 
-def _reweight(weights: Tensor, tuning: Tuning, samples: slice, rows: Rows, spare: Tensor) -> None:
+def _reweight(weights: Tensor, tuning: Tuning, samples: slice, rows: slice, spare: Tensor) -> None:
     """A 2^(c (M - A)) in place of A (b, h, r, S)."""
     part = weights[..., tuning.columns]
     change = _part(spare, part.shape)
     kinds = tuning.kinds[samples, rows]
-    if isinstance(rows, Tensor):  # sorted by kind, of one sample
-        first = 0
-        for kind, count in zip(*kinds[0].unique_consecutive(return_counts=True), strict=True):
-            last = first + int(count)
-            bias, strength = tuning.bias[kind], tuning.strength[kind]
-            alike = part[..., first:last, :]
-            torch.addcmul(bias, alike, strength, value=-1, out=change[..., first:last, :])
-            first = last
-    else:
-        bias, strength = tuning.bias[kinds][:, None], tuning.strength[kinds][:, None]
-        torch.addcmul(bias, part, strength, value=-1, out=change)
+    bias, strength = tuning.bias[kinds][:, None], tuning.strength[kinds][:, None]
+    torch.addcmul(bias, part, strength, value=-1, out=change)
     part.mul_(change.exp2_())
     if tuning.diagonal is not None:
         own = torch.arange(tuning.kinds.shape[1], device=weights.device)[rows]
@@ -280,16 +301,18 @@ def score_blocks(
     mask: Tensor | None = None,
     scale: float | None = None,
     block: int = BLOCK,
+    together: int = 1,
     order: Tensor | None = None,
     rounded: bool = False,
 ) -> Iterator[tuple[slice, slice, Rows, Tensor]]:
     """The scores ``Q K^T * scale`` block by block, so that the map is never whole.
 
-    Arguments as in :func:`reweighted_attention`. Where a block does not hold all rows of a head,
-    rows come in the given ``order`` (B, R), if any. There ``rounded`` allows scores in the query's
-    dtype, less a constant of each row, as long as a head has no score beyond ``ROUNDABLE``: torch
-    has no CPU product of bfloat16 numbers with a float32 result, and float32 numbers take its
-    bfloat16 units twice as long.
+    Arguments as in :func:`reweighted_attention`. Where a block does not hold all rows of a head, it
+    holds some of ``together`` heads, so that as many threads have something to do in every
+    operation, and rows come in the given ``order`` (B, R), if any. There ``rounded`` allows scores
+    in the query's dtype, less a constant of each row, as long as these heads have no score beyond
+    ``ROUNDABLE``: torch has no CPU product of bfloat16 numbers with a float32 result, and float32
+    numbers take its bfloat16 units twice as long.
 
     Yields:
         Samples, heads and rows of the block, and its scores (b, h, r, S), masked. The next block
@@ -301,11 +324,12 @@ def score_blocks(
     wide = torch.promote_types(query.dtype, torch.float32)
     if mask is not None:
         mask = mask.expand(batch, heads, rows, columns)
-    r_size = max(1, min(rows, block // columns))
+    fits = block >= columns * rows
+    r_size = rows if fits else max(1, block // (columns * together))
     r_size = math.ceil(rows / math.ceil(rows / r_size))  # blocks of nearly one size
-    h_size = max(1, min(heads, block // (columns * rows))) if r_size == rows else 1
-    whole = h_size == heads and r_size == rows
-    b_size = max(1, min(batch, block // (columns * rows * heads))) if whole else 1
+    h_size = min(heads, block // (columns * rows) if fits else together)
+    h_size = math.ceil(heads / math.ceil(heads / h_size))
+    b_size = min(batch, block // (columns * rows * heads)) if fits and h_size == heads else 1
     buffer = query.new_empty(b_size * h_size * r_size * columns, dtype=wide)
     key_buffer = query.new_empty(b_size * h_size * columns * dim, dtype=wide)
     for b in _ranges(0, batch, b_size):
@@ -316,20 +340,29 @@ def score_blocks(
             product = query.dtype if rounded and len(parts) > 1 else wide
             keys = _turned(key[b, h], key_buffer.view(product), without_mean=product != wide)
             for r in parts:
-                queries = _rows(query[b, h], r).to(wide) * scale
+                queries = _rows(query[b, h], r)
                 shape = (*queries.shape[:3], columns)
-                flat = (shape[0] * shape[1], *shape[2:])
-                queries = queries.flatten(0, 1)
-                room = _part(buffer.view(product), flat)
-                scores = torch.bmm(queries.to(product), keys, out=room)
-                if product != wide and torch.stack(scores.aminmax()).abs().max() > ROUNDABLE:
-                    product = wide  # for the rest of the head
+                queries = queries.flatten(0, 1).to(product)
+                scores = _scores(queries, keys, scale, buffer)
+                if product != wide and max(map(abs, _extremes(scores))) > ROUNDABLE:
+                    product = wide  # for the rest of these heads
                     keys = _turned(key[b, h], key_buffer)
-                    scores = torch.bmm(queries, keys, out=_part(buffer, flat))
+                    scores = _scores(queries.to(wide), keys, scale, buffer)
                 scores = scores.view(shape)
                 if mask is not None:
                     scores = _masked(scores, _rows(mask[b, h], r))
                 yield b, h, r, scores
+
+
+def _scores(queries: Tensor, keys: Tensor, scale: float, buffer: Tensor) -> Tensor:
+    """(N, r, D) times (N, D, S) times ``scale``, at the beginning of the buffer."""
+    room = _part(buffer.view(keys.dtype), (len(keys), queries.shape[1], keys.shape[2]))
+    return torch.baddbmm(room, queries, keys, beta=0, alpha=scale, out=room)
+
+
+def _extremes(scores: Tensor) -> tuple[float, float]:
+    low, high = scores.aminmax()
+    return low.item(), high.item()
 
 
 def _rows(whole: Tensor, rows: Rows) -> Tensor:
@@ -347,10 +380,9 @@ def _masked(scores: Tensor, mask: Tensor) -> Tensor:
 def _products_of_bfloat16() -> Iterator[None]:
     """Lets the CPU multiply float32 numbers in its bfloat16 units, summing in float32.
 
-    Keys are exact in bfloat16; queries carry the scale, so each of their numbers may be rounded by
-    0.2 %. Where torch has no such units to use, products stay float32 (an AMD EPYC with
-    AVX512-BF16: the same scores). The switch is torch's own and process-wide, so it is put back;
-    older versions of torch lack it.
+    Queries and keys are exact in bfloat16, so nothing is lost. Where torch has no such units to
+    use, products stay float32 (an AMD EPYC with AVX512-BF16: the same scores). The switch is
+    torch's own and process-wide, so it is put back; older versions of torch lack it.
     """
     matmul = getattr(torch.backends.mkldnn, "matmul", None)
     if matmul is None:
@@ -370,10 +402,10 @@ def _turned(key: Tensor, buffer: Tensor, *, without_mean: bool = False) -> Tenso
     Without their mean all scores of a row are less by the same, which softmax ignores, and are
     small numbers (SageAttention's smoothing of keys, arXiv 2410.02367).
     """
-    if without_mean:
-        key = key - key.float().mean(dim=-2, keepdim=True)
     turned = key.transpose(-1, -2).flatten(0, 1)
-    return _part(buffer, turned.shape).copy_(turned)
+    keys = _part(buffer, turned.shape).copy_(turned)
+    # Any constant would do, so the mean may be rounded.
+    return keys.sub_(keys.mean(dim=-1, keepdim=True)) if without_mean else keys
 
 
 def _ranges(start: int, stop: int, size: int) -> Iterator[slice]:

@@ -21,9 +21,8 @@ from bench.pocket.world import sample_scene
 from bench.types import Layout
 
 Row = dict[str, Any]
-"""``name``, ``target``, ``value``, ``low``, ``high``, ``n``, and perhaps ``details``: further figures
-of the same measurement, each of ``name``, ``value``, ``low``, ``high``, ``n`` (None without an
-interval)."""
+"""``name``, ``target``, ``value``, ``low``, ``high``, ``n``; perhaps ``details``, more figures of
+the same measurement, each of ``name``, ``value``, ``low``, ``high``, ``n`` (None: no interval)."""
 SEEDS = (42, 43, 44)
 """Seeds of the AST rows, T2I-CompBench's first three."""
 RESAMPLES = 2000

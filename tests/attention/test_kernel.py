@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bench.attention.kernel import Quadrant, Tuning, reweighted_attention, shared_counts
+from bench.attention.kernel import (
+    Quadrant,
+    Tuning,
+    reweighted_attention,
+    score_blocks,
+    shared_counts,
+)
 
 
 def dense(
@@ -116,6 +122,47 @@ def test_blocks_do_not_change_the_result() -> None:
     whole = reweighted_attention(q, k, v, parts)
     for block in (1, 13, 50, 200):
         torch.testing.assert_close(reweighted_attention(q, k, v, parts, block=block), whole)
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("heads", [1, 5])
+def test_heads_worked_together_change_no_number(three_threads, heads, dtype, masked):
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, heads, 24, 16).to(dtype) for _ in range(3))
+    bits = torch.randint(0, 4, (2, 24), dtype=torch.int32)
+    parts = [Quadrant(slice(0, 24), torch.rand(2, 24) * 3, bits, bits, diagonal=True)]
+    mask = torch.rand(2, 1, 24, 24) < 0.9 if masked else None
+    together = reweighted_attention(query, key, value, Tuning.of(parts), mask=mask, block=100)
+    torch.set_num_threads(1)
+    alone = reweighted_attention(query, key, value, Tuning.of(parts), mask=mask, block=100)
+    torch.testing.assert_close(together, alone)
+    expected = dense(query, key, value, parts, mask)
+    assert (alone - expected).abs().max() < (1e-5 if dtype == torch.float32 else 2e-2)
+
+
+@pytest.mark.parametrize("size", [1.0, 9.0])
+def test_scores_are_rounded_only_where_they_are_small(size):
+    """A constant of all keys adds the same to a row's scores, so it does not make them large."""
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(1, 2, 60, 32).bfloat16() for _ in range(3))
+    query, key = query * size, (key + 6).bfloat16()
+    bits = torch.ones(1, 60, dtype=torch.int32)
+    tuning = Tuning.of([Quadrant(slice(0, 60), torch.ones(1, 60), bits, bits)])
+    exact = reweighted_attention(query.double(), key.double(), value.double(), tuning)
+    close = reweighted_attention(query, key, value, tuning, block=600)
+    assert (close - exact).abs().max() < 2e-2 * exact.abs().max()
+    blocks = score_blocks(query, key, block=600, order=tuning.order, rounded=True)
+    dtypes = {scores.dtype for *_, scores in blocks}
+    assert dtypes == {torch.bfloat16 if size == 1 else torch.float32}
 
 
 def test_shared_counts() -> None:
