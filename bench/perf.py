@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.attention.kernel import Quadrant, Tuning, reweighted_attention, shared_counts
+from bench.attention.kernel import reweighted_attention
+from bench.attention.tuning import Quadrant, Tuning, shared_counts
 from bench.backends.memory import PeakMemory
 from bench.errors import BenchError, unknown_name
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from bench.attention.kernel import Tuning
     from bench.attention.seam import AttentionCall
+    from bench.attention.tuning import Tuning
     from bench.backends import Backend
     from bench.types import Layout
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench.attention.kernel import Tuning
     from bench.attention.seam import AttentionCall
+    from bench.attention.tuning import Tuning
 
 ALIGN = 8
 """Fused kernels want head widths that are multiples of this."""

@@ -19,7 +19,7 @@ from bench.attention.kernel import score_blocks
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench.attention.kernel import Tuning
+    from bench.attention.tuning import Tuning
 
 
 def flex_reweighted(

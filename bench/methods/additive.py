@@ -15,8 +15,8 @@ from bench.methods.ast import AST
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench.attention.kernel import Tuning
     from bench.attention.seam import AttentionCall
+    from bench.attention.tuning import Tuning
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from bench.types import Layout, Needs
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench.attention.kernel import Tuning
     from bench.attention.seam import AttentionCall, AttentionUpdate
+    from bench.attention.tuning import Tuning
 
 CLASSES = ("i2i", "t2t", "instance", "attribute", "background")
 """What a layer's window can tune: image-to-image and text-to-text attention, and image-to-text

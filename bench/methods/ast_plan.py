@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from bench.attention.kernel import Quadrant, Tuning, shared_counts
+from bench.attention.tuning import Quadrant, Tuning, shared_counts
 from bench.methods.membership import Membership, membership
 
 if TYPE_CHECKING:

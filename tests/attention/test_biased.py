@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from bench.attention.biased import biased_attention, masked_attention
-from bench.attention.kernel import Quadrant, Tuning
 from bench.attention.seam import AttentionCall
 from bench.attention.sites import Site
+from bench.attention.tuning import Quadrant, Tuning
 
 TEXT, IMAGE, BATCH = 5, 9, 2
 AT_TEXT, AT_IMAGE = slice(0, TEXT), slice(TEXT, TEXT + IMAGE)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from bench.attention.flex import flex_reweighted, log_sums
-from bench.attention.kernel import Quadrant, Tuning, reweighted_attention
+from bench.attention.kernel import reweighted_attention
+from bench.attention.tuning import Quadrant, Tuning
 
 
 def test_log_sums() -> None:

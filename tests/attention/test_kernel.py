@@ -10,13 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bench.attention.kernel import (
-    Quadrant,
-    Tuning,
-    reweighted_attention,
-    score_blocks,
-    shared_counts,
-)
+from bench.attention.kernel import reweighted_attention, score_blocks
+from bench.attention.tuning import Quadrant, Tuning, shared_counts
 
 
 def dense(
