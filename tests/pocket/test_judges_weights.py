@@ -74,10 +74,6 @@ def test_detector_looks_at_any_size():
     assert np.abs(box.xyxyn[0].numpy() - truth).max() < 0.1
 
 
-@pytest.mark.xfail(
-    reason="the shipped pocket-blip is a first version: 65 % on whole pictures (see its card)",
-    strict=True,
-)
 def test_blip_prefers_the_true_attribute():
     from PIL import Image
 
