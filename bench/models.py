@@ -32,7 +32,7 @@ POCKET_FLUX = ModelSpec(
         height=128,
         width=128,
         guidance_scale=1.0,
-        true_cfg_scale=3.0,
+        true_cfg_scale=5.0,
         negative_prompt="",
         max_sequence_length=40,
     ),
