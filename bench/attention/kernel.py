@@ -36,7 +36,7 @@ Twice as many where scores stay float32, whose products gain more from it. A pow
 nearly all blocks are of one shape: torch's CPU library keeps compiled code for each."""
 
 FEW = 64
-"""Query rows of a large map that are re-weighted at once: their buffers need no more."""
+"""Query rows of a large map that are re-weighted at once: their buffer needs no more."""
 
 ROUNDABLE = 8.0
 """Scores up to which rounding to bfloat16 moves a weight by at most 1.6 %."""
@@ -143,7 +143,6 @@ def _reweighted(
     wide = tuning.bias.dtype
     spare = query.new_empty(0, dtype=wide)
     plans: dict[tuple[int, int], _Part] = {}
-    sorted_rows = query.new_empty(0)
     done = 0
     blocks = score_blocks(
         query,
@@ -165,30 +164,23 @@ def _reweighted(
             out[b, h, r] = torch.matmul(weights.to(value.dtype), value[b, h]).div_(total)
             continue
         sample, scores = b.start, scores.flatten(0, 1)
-        total = scores.new_empty((*scores.shape[:2], 1), dtype=wide)
+        narrow, columns = scores.dtype != wide, tuning.columns
+        change = FEW * len(scores) * (columns.stop - columns.start)
+        if spare.numel() < change + narrow * scores.numel():
+            spare = query.new_empty(change + narrow * scores.numel(), dtype=wide)
+        weights = _part(spare[change:], scores.shape).copy_(scores) if narrow else scores
+        torch.softmax(weights, -1, out=weights)
         for few in _ranges(0, len(r), FEW):
             if (sample, done + few.start) not in plans:
                 plans[sample, done + few.start] = _Part.of(tuning, sample, r[few])
-            part = scores[:, few]
-            if spare.numel() < 2 * part.numel():
-                spare = query.new_empty(2 * part.numel(), dtype=wide)
-            weights = _part(spare, part.shape).copy_(part)
-            torch.softmax(weights, -1, out=weights)
-            tuned = weights[..., tuning.columns]
-            change = _part(spare[weights.numel() :], tuned.shape)
-            tuned.mul_(plans[sample, done + few.start].change(tuned, change).exp2_())
-            torch.sum(weights, -1, keepdim=True, out=total[:, few])
-            part.copy_(weights)
-        result = torch.bmm(scores.to(value.dtype), value[sample, h]).div_(total.add_(EPSILON))
-        if not done:
-            sorted_rows = result.new_empty((len(result), query.shape[2], result.shape[2]))
-        sorted_rows[:, done : done + len(r)] = result
-        done += len(r)
-        if done == query.shape[2]:  # gathering rows at once is faster than scattering them
-            back = tuning.order[sample].argsort()
-            for n, one in enumerate(sorted_rows, h.start):
-                torch.index_select(one, 0, back, out=out[sample, n])
-            done = 0
+            tuned = weights[:, few, columns]
+            exponent = plans[sample, done + few.start].change(tuned, _part(spare, tuned.shape))
+            tuned.mul_(exponent.exp2_())
+        total = weights.sum(-1, keepdim=True).add_(EPSILON)
+        weights = scores.copy_(weights) if narrow else weights.to(value.dtype)
+        result = torch.bmm(weights, value[sample, h]).div_(total)
+        out[sample, h].index_copy_(1, r, result)
+        done = (done + len(r)) % query.shape[2]
 
 
 def _reweight(weights: Tensor, tuning: Tuning, samples: slice, rows: slice, spare: Tensor) -> None:
