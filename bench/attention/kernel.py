@@ -216,12 +216,12 @@ def score_blocks(
 ) -> Iterator[tuple[slice, slice, Rows, Tensor]]:
     """The scores ``Q K^T * scale`` block by block, so that the map is never whole.
 
-    Arguments as in :func:`reweighted_attention`. Where a block does not hold all rows of a head, it
-    holds some of ``together`` heads, so that as many threads have something to do in every
-    operation, and rows come in the given ``order`` (B, R), if any. There ``rounded`` allows scores
-    in the query's dtype, less a constant of each row, as long as these heads have no score beyond
-    ``ROUNDABLE``: torch has no CPU product of bfloat16 numbers with a float32 result, and float32
-    numbers take its bfloat16 units twice as long.
+    Arguments as in :func:`reweighted_attention`. Where a block does not hold all rows of
+    ``together`` heads, it holds some rows of each, so that as many threads have something to do in
+    every operation, and rows come in the given ``order`` (B, R), if any. There ``rounded`` allows
+    scores in the query's dtype, less a constant of each row, as long as these heads have no score
+    beyond ``ROUNDABLE``: torch has no CPU product of bfloat16 numbers with a float32 result, and
+    float32 numbers take its bfloat16 units twice as long.
 
     Yields:
         Samples, heads and rows of the block, and its scores (b, h, r, S), masked. The next block
@@ -233,7 +233,7 @@ def score_blocks(
     wide = torch.promote_types(query.dtype, torch.float32)
     if mask is not None:
         mask = mask.expand(batch, heads, rows, columns)
-    fits = block >= columns * rows
+    fits = block >= columns * rows * together
     r_size = rows if fits else max(1, block // (columns * together))
     r_size = math.ceil(rows / math.ceil(rows / r_size))  # blocks of nearly one size
     h_size = min(heads, block // (columns * rows) if fits else together)

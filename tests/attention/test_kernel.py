@@ -119,29 +119,30 @@ def test_blocks_do_not_change_the_result() -> None:
         torch.testing.assert_close(reweighted_attention(q, k, v, parts, block=block), whole)
 
 
-@pytest.fixture
-def three_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("heads", [1, 5])
-def test_heads_worked_together_change_no_number(three_threads, heads, dtype, masked):
+def test_heads_worked_together_change_no_number(threads, heads, dtype, masked):
     torch.manual_seed(0)
     query, key, value = (torch.randn(2, heads, 24, 16).to(dtype) for _ in range(3))
     bits = torch.randint(0, 4, (2, 24), dtype=torch.int32)
     parts = [Quadrant(slice(0, 24), torch.rand(2, 24) * 3, bits, bits, diagonal=True)]
     mask = torch.rand(2, 1, 24, 24) < 0.9 if masked else None
+    threads(3)
     together = reweighted_attention(query, key, value, Tuning.of(parts), mask=mask, block=100)
-    torch.set_num_threads(1)
+    threads(1)
     alone = reweighted_attention(query, key, value, Tuning.of(parts), mask=mask, block=100)
     torch.testing.assert_close(together, alone)
     expected = dense(query, key, value, parts, mask)
     assert (alone - expected).abs().max() < (1e-5 if dtype == torch.float32 else 2e-2)
+
+
+def test_a_block_holds_rows_of_all_heads_worked_together() -> None:
+    """Else many threads would get whole heads one after another."""
+    query, key = torch.randn(2, 1, 8, 64, 4)
+    order = torch.arange(64)[None]
+    blocks = score_blocks(query, key, block=16 * 64 * 8, together=8, order=order)
+    assert [scores.shape for *_, scores in blocks] == [(1, 8, 16, 64)] * 4
 
 
 @pytest.mark.parametrize("size", [1.0, 9.0])

@@ -44,20 +44,16 @@ def test_detector_finds_most_things():
     assert right >= 0.85 * found
 
 
-def test_detector_leaves_torchs_threads_alone():
+def test_detector_leaves_torchs_threads_alone(threads):
     """ultralytics sets them at its first prediction, to one less than the machine has."""
     from PIL import Image
 
     from bench.judges import load_detector
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        judge = load_detector("pocket-yolo")
-        judge.detect([Image.fromarray(held_out(1, "single")[0].image)], [["apple"]])
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
+    threads(3)
+    judge = load_detector("pocket-yolo")
+    judge.detect([Image.fromarray(held_out(1, "single")[0].image)], [["apple"]])
+    assert torch.get_num_threads() == 3
 
 
 def test_detector_looks_at_any_size():

@@ -18,11 +18,8 @@ from bench.pocket.world.vocabulary import tokens, words
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def one_thread(threads):
+    threads(1)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
