@@ -47,10 +47,14 @@ def test_samples_without_weight_or_without_instances_do_not_count():
     assert binding_loss(attention, torch.full((1, 4), -1), WORD, ONE).item() == 0
 
 
-def test_a_tap_sees_the_attention_that_the_model_computes(tiny_flux_dir):
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_tap_sees_the_attention_that_the_model_computes(tiny_flux_dir, compiled):
     torch.manual_seed(0)
     model = FluxTransformer2DModel.from_pretrained(tiny_flux_dir, subfolder="transformer")
     taps = tap(model, (0,), (0, 1))
+    if compiled:
+        for block in (*model.transformer_blocks, *model.single_transformer_blocks):
+            block.compile(backend="eager")  # what hooks would not survive, without a C++ compiler
     expected: list[torch.Tensor] = []
     stock = torch.nn.functional.scaled_dot_product_attention
 

@@ -165,10 +165,24 @@ def test_padding_is_cut_unless_a_caption_needs_it():
     pad = learner.t5_tokenizer.pad_token_id
     short = {"t5": torch.full((2, text.MAX_TOKENS), pad, dtype=torch.int16)}
     short["t5"][:, : flux.SHORT] = 5
-    assert learner.text_length(short, step=1) == flux.SHORT
-    assert learner.text_length(short, step=flux.FULL_EVERY) == text.MAX_TOKENS
+    assert learner.text_length(short) == flux.SHORT
     short["t5"][1, flux.SHORT] = 5
-    assert learner.text_length(short, step=1) == text.MAX_TOKENS
+    assert learner.text_length(short) == text.MAX_TOKENS
+
+
+def test_long_captions_are_gathered_and_every_scene_comes_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(latents, "SHARD", 64)
+    monkeypatch.setattr(latents, "PART", 32)
+    short, batch = 10, 4
+    pool = latents.LatentPool(tmp_path, vae.build().eval(), batch, 1, 1, short)
+    batches = [pool(step) for step in range(64 // batch)]
+    captions = torch.cat([b["t5"] for b in batches]).tolist()
+    assert sorted(captions) == sorted(load_file(next(tmp_path.iterdir()))["t5"].tolist())
+    needs = [bool((b["t5"][:, short:] != pool.padding).any()) for b in batches]
+    assert any(needs) and not all(needs)
+    for first in range(0, len(needs), latents.GATHERED):
+        group = needs[first : first + latents.GATHERED]
+        assert group == sorted(group)
 
 
 def test_start_belongs_to_one_recipe(tmp_path):

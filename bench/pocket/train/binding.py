@@ -8,7 +8,6 @@ tokens and which words belong together, so the attention of a few blocks gets a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from diffusers import FluxTransformer2DModel
@@ -22,6 +21,30 @@ _SMALLEST = 1e-4
 """Keeps logarithms of attention shares finite."""
 
 
+class KeptNorm(nn.RMSNorm):
+    """An ``RMSNorm`` that keeps its last output, also where its block is compiled (a forward hook
+    would not be called there)."""
+
+    kept: torch.Tensor | None = None
+
+    @classmethod
+    def of(cls, norm: nn.RMSNorm) -> KeptNorm:
+        """With the weight of ``norm``, in whose place it is to stand."""
+        own = cls(norm.normalized_shape, norm.eps, norm.elementwise_affine)
+        own.weight = norm.weight
+        return own
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.kept = super().forward(x)
+        return self.kept
+
+    def take(self) -> torch.Tensor:
+        """The last output; forgets it."""
+        assert self.kept is not None, "the attention has not run since the last call"
+        kept, self.kept = self.kept, None
+        return kept
+
+
 class AttentionTap:
     """Normalised queries and keys of one attention module, as its last forward computed them.
 
@@ -30,28 +53,23 @@ class AttentionTap:
     """
 
     def __init__(self, attention: nn.Module) -> None:
-        self.seen: dict[str, torch.Tensor] = {}
         self.double = attention.added_kv_proj_dim is not None
-        for name in ("norm_q", "norm_k", *(["norm_added_k"] if self.double else [])):
-            attention.get_submodule(name).register_forward_hook(self._keep(name))
-
-    def _keep(self, name: str) -> Callable[[nn.Module, object, torch.Tensor], None]:
-        def hook(_module: nn.Module, _args: object, output: torch.Tensor) -> None:
-            self.seen[name] = output
-
-        return hook
+        names = ("norm_q", "norm_k", *(["norm_added_k"] if self.double else []))
+        self.norms = {name: KeptNorm.of(attention.get_submodule(name)) for name in names}
+        for name, norm in self.norms.items():
+            setattr(attention, name, norm)
 
     def image_attention(self, rotary: tuple[torch.Tensor, torch.Tensor], text: int) -> torch.Tensor:
         """Attention of image tokens to text tokens, mean over heads: (B, image, text), float32.
 
         ``rotary``: cosines and sines of the whole sequence; forgets what was kept.
         """
-        query, key = self.seen["norm_q"], self.seen["norm_k"]
+        seen = {name: norm.take() for name, norm in self.norms.items()}
+        query, key = seen["norm_q"], seen["norm_k"]
         if self.double:
-            key = torch.cat([self.seen["norm_added_k"], key], dim=1)
+            key = torch.cat([seen["norm_added_k"], key], dim=1)
         else:
             query = query[:, text:]
-        self.seen.clear()
         query = apply_rotary_emb(query, tuple(r[text:] for r in rotary), sequence_dim=1)
         key = apply_rotary_emb(key, rotary, sequence_dim=1)
         scores = torch.einsum("bqhd,bkhd->bhqk", query, key).float() / math.sqrt(query.shape[-1])

@@ -23,6 +23,8 @@ from bench.pocket.world.vocabulary import words
 
 SHARD = 4096
 PART = 64
+GATHERED = 8
+"""Batches of each process among which those with long captions are gathered."""
 
 
 def pack(latents: torch.Tensor) -> torch.Tensor:
@@ -108,11 +110,16 @@ class LatentPool:
     """Batches from a sliding window of shards, a function of the step alone.
 
     Pass ``p`` shuffles ``window`` shards starting at ``p * stride``: every scene is seen
-    ``window / stride`` times, so encoding costs a fraction of training.
+    ``window / stride`` times, so encoding costs a fraction of training. The few scenes whose
+    captions have more than ``short`` T5 tokens stand together in every ``GATHERED``th batch at
+    most, so that the other batches need no room for them.
     """
 
-    def __init__(self, folder: Path, vae: AutoencoderKL, batch: int, window: int, stride: int):
-        self.folder, self.vae = folder, vae
+    def __init__(
+        self, folder: Path, vae: AutoencoderKL, batch: int, window: int, stride: int, short: int
+    ):
+        self.folder, self.vae, self.short = folder, vae, short
+        self.padding = t5_tokenizer(words()).pad_token_id
         self.batch, self.window, self.stride = batch, window, stride
         self.current = -1
         self.data: dict[str, torch.Tensor] = {}
@@ -132,7 +139,10 @@ class LatentPool:
             shards = [load_file(make_shard(self.folder, i, self.vae)) for i in indices]
             self.data = {k: torch.cat([s[k] for s in shards]) for k in shards[0]}
             generator = torch.Generator().manual_seed(number)
-            self.order = torch.randperm(self.window * SHARD, generator=generator)
+            order = torch.randperm(self.window * SHARD, generator=generator)
+            long = (self.data["t5"][:, self.short :] != self.padding).any(dim=1)[order]
+            groups = torch.arange(len(order)) // (GATHERED * self.batch * team.size)
+            self.order = order[torch.argsort(2 * groups + long, stable=True)]
             self.current = number
         first = (offset * team.size + team.rank) * self.batch
         rows = self.order[first : first + self.batch]
