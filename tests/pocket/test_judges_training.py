@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from bench.pocket.judges import blip, clip, detector, tokens  # noqa: E402
+from bench.pocket.judges import blip, clip, detector, redrawn, tokens  # noqa: E402
 from bench.pocket.judges.loop import Schedule  # noqa: E402
 
 TINY = Schedule(steps=4, lr=1e-3, warmup=2)
@@ -28,8 +28,15 @@ def one_thread(threads):
     threads(1)
 
 
+@pytest.fixture
+def small_pool(monkeypatch):
+    """A pool of four pictures instead of thousands."""
+    for name, value in (("SHARD", 2), ("SHARDS", 2), ("PART", 2), ("NOISE", (0.1, 0.15))):
+        monkeypatch.setattr(redrawn, name, value)
+
+
 @pytest.mark.parametrize("recipe", [detector, blip], ids=["detector", "blip"])
-def test_training_resumes_exactly(recipe, tmp_path, one_thread):
+def test_training_resumes_exactly(recipe, tmp_path, one_thread, small_pool):
     for folder, stops in (("whole", [3]), ("parts", [1, 3])):
         for stop in stops:
             recipe.train(tmp_path / folder, schedule=TINY, batch=3, stop_after=stop)
@@ -39,7 +46,7 @@ def test_training_resumes_exactly(recipe, tmp_path, one_thread):
     assert rows[0]["step"] == 0 and np.isfinite(rows[0]["loss"])
 
 
-def test_clip_starts_from_blips_eyes_and_is_saved_for_open_clip(tmp_path, one_thread):
+def test_clip_starts_from_blips_eyes_and_is_saved_for_open_clip(tmp_path, one_thread, small_pool):
     torch.manual_seed(0)
     eyes = blip.new_model().eval()
     for parameter in eyes.parameters():
@@ -80,3 +87,15 @@ def test_packed_questions_equal_single_ones(one_thread):
                 input_ids=torch.tensor([[tokens.DEC]]), encoder_hidden_states=states
             ).logits[0, 0]
             assert torch.allclose(packed[k // 2, k % 2], alone, atol=1e-4)
+
+
+def test_pictures_come_in_all_hues_in_grays_and_as_they_are():
+    rng = np.random.default_rng(0)
+    picture = np.full((8, 8, 3), (200, 40, 40), np.uint8)
+    picture[:4] = 230
+    seen = {tuple(map(int, detector.recolored(picture, rng)[7, 0])) for _ in range(300)}
+    assert (200, 40, 40) in seen and len(seen) > 50
+    assert sum(r == g == b for r, g, b in seen) == 1
+    # The brightest channel of a turned colour stays as bright, and what is white stays white.
+    assert all(max(color) == pytest.approx(200, abs=1) for color in seen if len(set(color)) > 1)
+    assert (detector.recolored(picture, rng)[0] == 230).all()

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from bench.models import POCKET_MODELS
 from bench.pocket.judges import tokens
 from bench.pocket.judges.calibrate import (
     calibration_error,
@@ -24,6 +25,7 @@ from bench.pocket.judges.intervals import bootstrap
 from bench.pocket.judges.looking import Looks, looking_loss
 from bench.pocket.judges.loop import Losses, Schedule, fit
 from bench.pocket.judges.questions import Question, ask, swapped_pair
+from bench.pocket.judges.redrawn import RedrawnPool, generator_beside, redrawn_samples
 from bench.pocket.world.splits import Split
 from bench.pocket.world.vocabulary import COLORS, NOUNS, TEXTURES
 
@@ -34,6 +36,10 @@ SCHEDULE = Schedule(steps=3600, lr=2e-3, muon_lr=0.006, warmup=60, ema=0.997, cl
 SEEING = 0.7
 """Share of the steps, at the start, in which the vision model learns from its patches' labels
 alone: questions asked of a model that sees nothing yet only disturb it."""
+HAND = Schedule(steps=700, lr=5e-4, muon_lr=0.002, warmup=30, ema=0.99, clip=1.0)
+"""A second training after the first, in which some pictures are in the generator's hand."""
+REDRAWN = 0.4
+"""Share of those pictures in it."""
 CROWD = (3, 4, 5)
 """Instances of the pictures that the vision model learns from: more of them show more shapes."""
 ON_GRID = 0.6
@@ -111,13 +117,19 @@ def new_model() -> Any:
 def train(
     out_dir: Path,
     *,
+    pool: RedrawnPool | None = None,
     schedule: Schedule = SCHEDULE,
+    hand: Schedule = HAND,
     batch: int = BATCH,
     seed: int = 1,
     resume: bool = True,
     stop_after: int | None = None,
 ) -> None:
-    """Train from nothing; writes ``checkpoint.safetensors`` and, once done, the model folder."""
+    """Train from nothing; writes ``checkpoint.safetensors`` and, once done, the model folder.
+
+    The schedule ``hand`` follows with checkpoints in a folder ``hand``: ``pool`` holds its pictures
+    in the generator's hand; by default those ``beside`` the folder.
+    """
     torch.manual_seed(seed)
     trainee = Trainee()
     encode = tokens.tokenizer()
@@ -127,7 +139,9 @@ def train(
         rng = np.random.default_rng([seed, step, 7])
         seeing = step < SEEING * schedule.steps
         samples = [
-            picture(
+            redrawn_picture(drawn, rng)
+            if drawn and rng.random() < REDRAWN
+            else picture(
                 "train",
                 seed,
                 step * batch + k,
@@ -171,10 +185,20 @@ def train(
             "right": (wanted == answers).float().mean(),
         }
 
+    drawn: RedrawnPool | None = None
     fit(out_dir, trainee, step_losses, schedule, muon=True, resume=resume, stop_after=stop_after)
     if stop_after is None or stop_after >= schedule.steps:
+        drawn = pool or RedrawnPool.beside(out_dir)
+        fit(
+            out_dir / "hand",
+            trainee,
+            lambda step: step_losses(schedule.steps + step),
+            hand,
+            muon=True,
+            resume=resume,
+        )
         save(trainee.blip, out_dir / "model")
-        calibrate(out_dir / "model")
+        calibrate(out_dir / "model", generator_beside(out_dir))
 
 
 def picture(
@@ -190,6 +214,12 @@ def picture(
     grid = bool(rng.random() < ON_GRID)
     sample = make_sample(split, seed, index, category=category, instances=instances, grid=grid)
     return zoomed(sample, rng) if not grid and rng.random() < ZOOMED else sample
+
+
+def redrawn_picture(pool: RedrawnPool, rng: np.random.Generator) -> Sample:
+    """A picture in the generator's hand, whole or cut to one instance."""
+    sample = pool.pick(rng)
+    return zoomed(sample, rng) if rng.random() < ZOOMED else sample
 
 
 def save(model: Any, folder: Path) -> None:
@@ -218,9 +248,12 @@ def load(folder: Path) -> Any:
     return load_vqa(str(folder))
 
 
-def calibrate(folder: Path, n: int = 1500, *, seed: int = 71) -> float:
-    """Fit the temperature on degraded pictures of the tuning split and store it."""
-    chances, answers = _asked(folder, n, "tune", seed)
+def calibrate(folder: Path, generator: Path, n: int = 1500, *, seed: int = 71) -> float:
+    """Fit the temperature on degraded and redrawn pictures of the tuning split and store it."""
+    rng = np.random.default_rng(seed)
+    samples = [picture("tune", seed, k, rng) for k in range(n)]
+    samples += redrawn_samples(generator, "tune", n // 5)
+    chances, answers = _asked(folder, samples, "tune", rng)
     temperature = fit_temperature(logit(chances), answers)
     save_temperature(folder, temperature)
     return temperature
@@ -232,8 +265,9 @@ def evaluate(
     """AUC of true phrases against phrases with a swapped attribute, on clean held-out renders.
 
     One pair of questions for each of ``n`` scenes; 95 % interval by bootstrap over scenes. Also
-    the same on degraded renders and on clean ones whose things stand on the grid, and on degraded
-    ones the calibration over questions of all kinds.
+    the same on degraded renders and on clean ones whose things stand on the grid; on degraded ones
+    the calibration over questions of all kinds, and how many of those are answered rightly about
+    at most 128 pictures that pocket-flux has redrawn.
     """
     judge = load(folder)
     found = {}
@@ -246,13 +280,17 @@ def evaluate(
         pictures = [Image.fromarray(sample.image) for sample, _ in pairs]
         chances = judge.ask(pictures, [[q.text for q in pair] for _, pair in pairs])
         found[name] = bootstrap([(yes, no) for yes, no in chances], _auc)
-    chances, answers = _asked(folder, n, split, seed + 1)
+    rng = np.random.default_rng(seed + 1)
+    chances, answers = _asked(folder, [picture(split, seed, k, rng) for k in range(n)], split, rng)
+    redrawn = redrawn_samples(POCKET_MODELS / "pocket-flux", split, min(n, 128))
+    told, true = _asked(folder, redrawn, split, rng)
     sure = chances >= 0.8
     return {
         **found["clean"],
         "degraded": found["degraded"],
         "on_grid": found["on_grid"],
         "accuracy": float(((chances > 0.5) == answers).mean()),
+        "accuracy_redrawn": float(((told > 0.5) == true).mean()),
         "calibration_error": calibration_error(chances, answers),
         "right_when_above_0.8": float(answers[sure].mean()),
     }
@@ -285,11 +323,9 @@ def _auc(rows: Sequence[tuple[float, float]]) -> float:
 
 
 def _asked(
-    folder: Path, n: int, split: Split, seed: int
+    folder: Path, samples: Sequence[Sample], split: Split, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Probabilities and answers of questions of all kinds about degraded pictures."""
-    rng = np.random.default_rng(seed)
-    samples = [picture(split, seed, k, rng) for k in range(n)]
+    """Probabilities and answers of four questions of all kinds about each picture."""
     asked = [ask(s, rng, 4, split=split) for s in samples]
     pictures = [Image.fromarray(s.image) for s in samples]
     chances = load(folder).ask(pictures, [[q.text for q in row] for row in asked])

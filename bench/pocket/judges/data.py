@@ -30,6 +30,10 @@ HIDDEN = 0.1
 """Below this share it counts as absent; between the two it is asked about by nobody."""
 
 
+FRAGMENTS, UNTOUCHED = 0.35, 0.2
+"""Shares of pictures with half-formed things, and of those that are not degraded."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """One picture and what is true of it."""
@@ -54,7 +58,7 @@ def make_sample(
     instances: int | None = None,
     category: str | None = None,
     degraded: bool = True,
-    fragments: float = 0.35,
+    fragments: float = FRAGMENTS,
     grid: bool = False,
 ) -> Sample:
     """Draw, render and (with ``degraded``) spoil one scene of a split.
@@ -70,12 +74,25 @@ def make_sample(
         float(mask.sum() / max(1.0, _full_area(thing.noun, thing.texture, thing.box)))
         for mask, thing in zip(truth.masks, scene.instances, strict=True)
     )
-    looks: tuple[Look, ...] = ()
-    if degraded:
-        if rng.random() < fragments:
-            image, looks = add_fragments(image, truth.masks.max(axis=0) > 0, rng)
-        image = degrade(image, rng)
-    return Sample(scene, image, truth, visible, looks)
+    sample = Sample(scene, image, truth, visible, ())
+    return spoiled(sample, rng, fragments=fragments) if degraded else sample
+
+
+def spoiled(
+    sample: Sample,
+    rng: np.random.Generator,
+    *,
+    fragments: float = FRAGMENTS,
+    untouched: float = UNTOUCHED,
+) -> Sample:
+    """The sample with half-formed things beside its instances and its picture degraded.
+
+    With chance ``fragments`` and ``1 - untouched``; what was true of it stays true.
+    """
+    image, looks = sample.image, sample.fragments
+    if rng.random() < fragments:
+        image, looks = add_fragments(image, sample.truth.masks.max(axis=0) > 0, rng)
+    return replace(sample, image=degrade(image, rng, untouched=untouched), fragments=looks)
 
 
 def batch_samples(split: Split, seed: int, step: int, size: int) -> list[Sample]:

@@ -73,7 +73,7 @@ DEGRADATIONS: tuple[tuple[float, Callable[[Image, np.random.Generator], Image]],
 """Each with its chance, in the order in which a generator and then a file would add them."""
 
 
-def degrade(image: Image, rng: np.random.Generator, *, untouched: float = 0.2) -> Image:
+def degrade(image: Image, rng: np.random.Generator, *, untouched: float) -> Image:
     """Apply a random selection of ``DEGRADATIONS``; with chance ``untouched`` none at all."""
     if rng.random() < untouched:
         return image

@@ -5,22 +5,33 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from bench.models import POCKET_MODELS
 from bench.pocket.judges.calibrate import calibration_error, fit_temperature, logit
-from bench.pocket.judges.data import SEEN, SIZE, Sample, batch_samples, images, make_sample
+from bench.pocket.judges.data import SEEN, SIZE, Sample, images, make_sample
+from bench.pocket.judges.degrade import Image
 from bench.pocket.judges.intervals import bootstrap
 from bench.pocket.judges.loop import Losses, Schedule, fit
+from bench.pocket.judges.redrawn import RedrawnPool, generator_beside, redrawn_samples
 from bench.pocket.world.splits import Split
 from bench.pocket.world.vocabulary import NOUNS
 
 BATCH = 48
+REDRAWN = 0.4
+"""Share of training pictures that the generator has drawn anew (``redrawn``)."""
+TURNED, GRAY = 0.5, 0.1
+"""Shares of training pictures whose hues are turned, and that have no colours. Training lacks
+the held-out pairs of noun and colour, so colours would tell what a thing is not: on generated
+pictures, whose shapes are soft, a plain blue fish was called an apple."""
 SCHEDULE = Schedule(steps=3300, lr=2.5e-3)
 Array = npt.NDArray[Any]
 _INDEX = {noun: k for k, noun in enumerate(NOUNS)}
@@ -57,15 +68,20 @@ def model_yaml() -> dict[str, Any]:
 def train(
     out_dir: Path,
     *,
+    pool: RedrawnPool | None = None,
     schedule: Schedule = SCHEDULE,
     batch: int = BATCH,
     seed: int = 0,
     resume: bool = True,
     stop_after: int | None = None,
 ) -> None:
-    """Train from nothing; writes ``checkpoint.safetensors`` and, once done, the model folder."""
+    """Train from nothing; writes ``checkpoint.safetensors`` and, once done, the model folder.
+
+    ``pool`` holds the pictures in the generator's hand; by default those ``beside`` the folder.
+    """
     from ultralytics.nn.tasks import DetectionModel
 
+    drawn = pool or RedrawnPool.beside(out_dir)
     torch.manual_seed(seed)
     model = DetectionModel(model_yaml(), verbose=False)
     model.args = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)  # ultralytics' default loss weights
@@ -74,7 +90,7 @@ def train(
     criterion = model.init_criterion()
 
     def step_losses(step: int) -> Losses:
-        samples = batch_samples("train", seed, step, batch)
+        samples = [_training_sample(drawn, seed, step * batch + k) for k in range(batch)]
         pixels = torch.from_numpy(images(samples)).permute(0, 3, 1, 2).float() / 255
         with torch.autocast("cpu", torch.bfloat16):
             found = model(pixels.contiguous(memory_format=torch.channels_last))
@@ -84,11 +100,31 @@ def train(
 
     fit(out_dir, model, step_losses, schedule, muon=False, resume=resume, stop_after=stop_after)
     if stop_after is None or stop_after >= schedule.steps:
-        finish(model, out_dir / "model")
+        finish(model, out_dir / "model", generator_beside(out_dir))
 
 
-def finish(model: torch.nn.Module, folder: Path, n: int = 1500, *, seed: int = 71) -> None:
-    """Calibrate on degraded pictures of the tuning split and export.
+def _training_sample(pool: RedrawnPool, seed: int, index: int) -> Sample:
+    rng = np.random.default_rng([seed, index, 1])
+    sample = pool.pick(rng) if rng.random() < REDRAWN else make_sample("train", seed, index)
+    return replace(sample, image=recolored(sample.image, rng))
+
+
+def recolored(image: Image, rng: np.random.Generator) -> Image:
+    """The picture in other colours, in grays, or as it is."""
+    chance = rng.random()
+    if chance < GRAY:
+        return np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=-1)
+    if chance < GRAY + TURNED:
+        turned = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)
+        turned[..., 0] += np.uint8(rng.integers(256))  # a full turn has 256 steps and wraps
+        return np.asarray(cv2.cvtColor(turned, cv2.COLOR_HSV2RGB_FULL), np.uint8)
+    return image
+
+
+def finish(
+    model: torch.nn.Module, folder: Path, generator: Path, n: int = 1500, *, seed: int = 71
+) -> None:
+    """Calibrate on degraded and redrawn pictures of the tuning split and export.
 
     The temperature goes into the last layer of the class branch, so the file's own scores are
     calibrated and no reader needs to know of it.
@@ -96,6 +132,7 @@ def finish(model: torch.nn.Module, folder: Path, n: int = 1500, *, seed: int = 7
     folder.mkdir(parents=True, exist_ok=True)
     export(model, folder / "model.onnx")
     samples = [make_sample("tune", seed, k) for k in range(n)]
+    samples += redrawn_samples(generator, "tune", n // 5)
     found = predict(load(folder), samples, conf=0.05)
     rows = [_matched(sample, boxes) for sample, boxes in zip(samples, found, strict=True)]
     right, score = (np.concatenate([row[k] for row in rows]) for k in (0, 1))
@@ -134,13 +171,17 @@ def evaluate(
     """mAP at IoU 0.5 on ``n`` clean held-out renders, with a 95 % interval over renders.
 
     Instances of which less than ``SEEN`` is visible are neither asked for nor counted as wrong
-    when found. Also the same on degraded renders, and on those the calibration of the scores.
+    when found. Also the same on degraded renders, with the calibration of the scores there, and on
+    at most 128 pictures that pocket-flux has redrawn.
     """
     yolo = load(folder)
     out: dict[str, Any] = {}
     rows: list[Row] = []
-    for name, degraded in (("clean", False), ("degraded", True)):
-        samples = [make_sample(split, seed, k, degraded=degraded) for k in range(n)]
+    for name, samples in (
+        ("redrawn", redrawn_samples(POCKET_MODELS / "pocket-flux", split, min(n, 128))),
+        ("clean", [make_sample(split, seed, k, degraded=False) for k in range(n)]),
+        ("degraded", [make_sample(split, seed, k) for k in range(n)]),
+    ):
         found = predict(yolo, samples)
         rows = [_matched(sample, boxes) for sample, boxes in zip(samples, found, strict=True)]
         out[name] = bootstrap(rows, _map50)
@@ -150,6 +191,7 @@ def evaluate(
     return {
         **out["clean"],
         "degraded": out["degraded"],
+        "redrawn": out["redrawn"],
         "calibration_error": calibration_error(score[counted], right[counted]),
         "right_when_above_0.8": float(right[sure].mean()),
     }

@@ -1,0 +1,156 @@
+"""Pictures in the generator's own hand whose content is known, for judges to learn from.
+
+A rendered scene is encoded, mixed with noise and denoised by pocket-flux to its caption (as SDEdit
+does, arXiv 2108.01073). Up to a middling noise level things stay where and what they were, but look
+as generated ones do: soft, smeared, with the wrong details.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save
+
+from bench.files import write_atomic
+from bench.identity import file_digest
+from bench.models import POCKET_MODELS
+from bench.pocket.judges.data import SIZE, Sample, images, make_sample, spoiled
+from bench.pocket.train.latents import pack
+from bench.pocket.world.splits import Split
+
+SHARD, SHARDS, PART = 256, 8, 16
+"""Pictures a shard, shards of a training run, and pictures drawn at a time."""
+SEED = 555
+RECONSTRUCTED = 0.25
+"""Share of pictures that only pass through the autoencoder."""
+NOISE = (0.2, 0.75)
+"""Noise level that the rest are denoised from. Looked at on pocket-flux of 678,000 samples: at 0.8
+things began to move and to double, which makes their labels wrong."""
+STEPS, GUIDANCE = 20, 5.0
+"""Of a whole generation, from noise level 1; as the model's card advises."""
+
+
+@torch.no_grad()
+def redraw(
+    pipe: Any, samples: list[Sample], noise: float, generator: torch.Generator
+) -> npt.NDArray[np.uint8]:
+    """The samples' pictures, denoised from one noise level (0: only encoded and decoded).
+
+    Args:
+        pipe: a ``FluxPipeline``.
+        noise: 0..1; rounded to the steps of a whole generation.
+
+    Returns:
+        (N, SIZE, SIZE, 3) RGB.
+    """
+    pixels = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2)
+    mean = pipe.vae.encode(pixels.float() / 127.5 - 1).latent_dist.mean
+    steps = round(noise * STEPS)
+    if not steps:
+        decoded = pipe.vae.decode(mean).sample.permute(0, 2, 3, 1)
+        return ((decoded + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+    config = pipe.vae.config
+    latents = pack((mean - (config.shift_factor or 0.0)) * config.scaling_factor)
+    noise = steps / STEPS
+    mixed = torch.lerp(latents, torch.randn(latents.shape, generator=generator), noise)
+    drawn = pipe(
+        prompt=[s.scene.caption for s in samples],
+        negative_prompt=[""] * len(samples),
+        true_cfg_scale=GUIDANCE,
+        latents=mixed,
+        sigmas=[k / STEPS for k in range(steps, 0, -1)],
+        num_inference_steps=steps,
+        height=SIZE,
+        width=SIZE,
+        max_sequence_length=pipe.tokenizer_2.model_max_length,
+        output_type="np",
+    ).images
+    return np.rint(drawn * 255).astype(np.uint8)
+
+
+def redrawn_samples(generator: Path, split: Split, count: int) -> list[Sample]:
+    """The first ``count`` redrawn pictures of a split's scenes, nothing else done to them.
+
+    Args:
+        generator: a ``FluxPipeline`` folder.
+    """
+    pipe = _pipeline(generator)
+    parts = [_part(pipe, split, start) for start in range(0, count, PART)]
+    return [sample for part in parts for sample in part][:count]
+
+
+def generator_beside(out_dir: Path) -> Path:
+    """The pocket-flux that was trained beside ``out_dir``, else the shipped one."""
+    trained = out_dir.parent / "pocket-flux"
+    return trained if trained.is_dir() else POCKET_MODELS / "pocket-flux"
+
+
+class RedrawnPool:
+    """Redrawn pictures of training scenes, made when they are first needed and kept on disk.
+
+    Which scene, which noise and which level depends on the picture's number alone.
+
+    Args:
+        folder: where the shards are; their names hold the digest of the generator's weights.
+        generator: a ``FluxPipeline`` folder.
+    """
+
+    def __init__(self, folder: Path, generator: Path) -> None:
+        weights = generator / "transformer" / "diffusion_pytorch_model.safetensors"
+        digest = file_digest(weights)[:12]
+        paths = [folder / f"{digest}-{k:03d}.safetensors" for k in range(SHARDS)]
+        missing = [k for k, path in enumerate(paths) if not path.exists()]
+        if missing:
+            folder.mkdir(parents=True, exist_ok=True)
+            pipe = _pipeline(generator)
+            for k in missing:
+                starts = range(k * SHARD, (k + 1) * SHARD, PART)
+                drawn = np.concatenate([images(_part(pipe, "train", s)) for s in starts])
+                write_atomic(paths[k], save({"images": torch.from_numpy(drawn)}))
+        self.images = torch.cat([load_file(path)["images"] for path in paths]).numpy()
+
+    @classmethod
+    def beside(cls, out_dir: Path) -> RedrawnPool:
+        """In the folder ``redrawn`` beside ``out_dir``, by ``generator_beside``."""
+        return cls(out_dir.parent / "redrawn", generator_beside(out_dir))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def pick(self, rng: np.random.Generator) -> Sample:
+        """Any picture, as ``sample`` gives it."""
+        return self.sample(int(rng.integers(len(self))), rng)
+
+    def sample(self, index: int, rng: np.random.Generator) -> Sample:
+        """Picture ``index``, half of the time degraded further, with half-formed things beside."""
+        drawn = replace(_scene("train", index), image=self.images[index])
+        return spoiled(drawn, rng, untouched=0.5)
+
+
+def _scene(split: Split, index: int) -> Sample:
+    """Half of the scenes stand on the grid, as the generator learned them, half anywhere."""
+    return make_sample(split, SEED, index, degraded=False, grid=index % 2 == 0)
+
+
+def _part(pipe: Any, split: Split, start: int) -> list[Sample]:
+    """``PART`` redrawn pictures, from number ``start`` on, all from one noise level."""
+    rng = np.random.default_rng([SEED, start])
+    noise = 0.0 if rng.random() < RECONSTRUCTED else rng.uniform(*NOISE)
+    samples = [_scene(split, start + k) for k in range(PART)]
+    drawn = redraw(pipe, samples, noise, torch.Generator().manual_seed(start))
+    return [replace(s, image=i) for s, i in zip(samples, drawn, strict=True)]
+
+
+def _pipeline(folder: Path) -> Any:
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
+
+    # Unshifted: the noise levels that are given are those that it works at.
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0, use_dynamic_shifting=False)
+    pipe = FluxPipeline.from_pretrained(folder, scheduler=scheduler).to(torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
