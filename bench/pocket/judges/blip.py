@@ -36,7 +36,7 @@ SCHEDULE = Schedule(steps=3600, lr=2e-3, muon_lr=0.006, warmup=60, ema=0.997, cl
 SEEING = 0.7
 """Share of the steps, at the start, in which the vision model learns from its patches' labels
 alone: questions asked of a model that sees nothing yet only disturb it."""
-HAND = Schedule(steps=700, lr=5e-4, muon_lr=0.002, warmup=30, ema=0.99, clip=1.0)
+HAND = Schedule(steps=400, lr=5e-4, muon_lr=0.002, warmup=30, ema=0.99, clip=1.0)
 """A second training after the first, in which some pictures are in the generator's hand."""
 REDRAWN = 0.4
 """Share of those pictures in it."""

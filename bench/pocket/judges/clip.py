@@ -21,7 +21,7 @@ from bench.pocket.judges.redrawn import RedrawnPool
 from bench.pocket.world.splits import Split
 
 BATCH = 96
-SCHEDULE = Schedule(steps=450, lr=1e-3, muon_lr=0.004, warmup=40, ema=0.99, clip=1.0)
+SCHEDULE = Schedule(steps=300, lr=1e-3, muon_lr=0.004, warmup=40, ema=0.99, clip=1.0)
 REDRAWN = 0.4
 """Share of training pictures that the generator has drawn anew (``redrawn``)."""
 GALLERY = 100
