@@ -46,7 +46,7 @@ def test_training_resumes_exactly(recipe, tmp_path, one_thread, small_pool):
     assert rows[0]["step"] == 0 and np.isfinite(rows[0]["loss"])
 
 
-def test_clip_starts_from_blips_eyes_and_is_saved_for_open_clip(tmp_path, one_thread, small_pool):
+def test_clip_starts_from_blips_eyes_and_is_saved_for_open_clip(tmp_path, one_thread):
     torch.manual_seed(0)
     eyes = blip.new_model().eval()
     for parameter in eyes.parameters():

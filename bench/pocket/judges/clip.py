@@ -17,13 +17,10 @@ from bench.pocket.judges.captions import wrong_caption
 from bench.pocket.judges.data import SIZE, Sample, images, make_sample
 from bench.pocket.judges.intervals import bootstrap
 from bench.pocket.judges.loop import Losses, Schedule, fit
-from bench.pocket.judges.redrawn import RedrawnPool
 from bench.pocket.world.splits import Split
 
 BATCH = 96
 SCHEDULE = Schedule(steps=300, lr=1e-3, muon_lr=0.004, warmup=40, ema=0.99, clip=1.0)
-REDRAWN = 0.4
-"""Share of training pictures that the generator has drawn anew (``redrawn``)."""
 GALLERY = 100
 """Pictures among which a caption must find its own."""
 CONTEXT = 40
@@ -66,7 +63,6 @@ def train(
     out_dir: Path,
     *,
     eyes: Path | None = None,
-    pool: RedrawnPool | None = None,
     schedule: Schedule = SCHEDULE,
     batch: int = BATCH,
     seed: int = 2,
@@ -76,8 +72,7 @@ def train(
     """Train; writes ``checkpoint.safetensors`` and, once done, the model folder.
 
     ``eyes`` is the folder of a trained pocket BLIP whose vision model the image tower starts
-    from; by default the one trained beside ``out_dir``, else the shipped one. ``pool`` holds the
-    pictures in the generator's hand; by default those ``beside`` the folder. Each picture meets
+    from; by default the one trained beside ``out_dir``, else the shipped one. Each picture meets
     every caption of its batch and a wrong caption made from its own.
     """
     from open_clip.model import CLIP
@@ -88,7 +83,6 @@ def train(
         eyes = beside if beside.is_dir() else POCKET_MODELS / "blip"
     if not eyes.is_dir():
         raise BenchError(f"no trained BLIP at {eyes}; run the recipe 'blip' first")
-    drawn = pool or RedrawnPool.beside(out_dir)
     torch.manual_seed(seed)
     model = CLIP(**model_config()["model_cfg"])
     # All but ``proj``, the last layer, which BLIP does not have.
@@ -100,11 +94,7 @@ def train(
     def step_losses(step: int) -> Losses:
         rng = np.random.default_rng([seed, step, 7])
         samples = [
-            drawn.pick(rng)
-            if rng.random() < REDRAWN
-            else make_sample(
-                "train", seed, step * batch + k, grid=bool(rng.random() < blip.ON_GRID)
-            )
+            make_sample("train", seed, step * batch + k, grid=bool(rng.random() < blip.ON_GRID))
             for k in range(batch)
         ]
         captions = [s.scene.caption for s in samples]

@@ -56,6 +56,9 @@ BINDING_DOUBLE, BINDING_SINGLE = (1, 2), (1,)
 AUXILIARY_WEIGHT = 0.1
 AUXILIARY_BLOCK = 1
 """Index of the single-stream block whose image tokens the auxiliary head reads."""
+SHIFT = 2.0
+"""Of the sampler's noise levels (Stable Diffusion 3, arXiv 2403.03206, equation 23): more of its
+steps at high noise, where it is decided what is where."""
 GRID = 8
 """Packed image tokens a side."""
 SHORT = 16
@@ -201,7 +204,7 @@ class Learner(nn.Module):
         """
         vae.register_to_config(_name_or_path="")  # where it lay while it was trained
         FluxPipeline(
-            scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0, use_dynamic_shifting=False),
+            scheduler=FlowMatchEulerDiscreteScheduler(shift=SHIFT, use_dynamic_shifting=False),
             vae=vae.to(dtype),
             text_encoder=self.clip,
             tokenizer=self.clip_tokenizer,
