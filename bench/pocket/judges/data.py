@@ -95,11 +95,6 @@ def spoiled(
     return replace(sample, image=degrade(image, rng, untouched=untouched), fragments=looks)
 
 
-def batch_samples(split: Split, seed: int, step: int, size: int) -> list[Sample]:
-    """The samples of one training step."""
-    return [make_sample(split, seed, step * size + k) for k in range(size)]
-
-
 def zoomed(sample: Sample, rng: np.random.Generator) -> Sample:
     """The surroundings of one instance, stretched to the whole picture.
 

@@ -30,8 +30,7 @@ REDRAWN = 0.4
 """Share of training pictures that the generator has drawn anew (``redrawn``)."""
 TURNED, GRAY = 0.5, 0.1
 """Shares of training pictures whose hues are turned, and that have no colours. Training lacks
-the held-out pairs of noun and colour, so colours would tell what a thing is not: on generated
-pictures, whose shapes are soft, a plain blue fish was called an apple."""
+the held-out pairs of noun and colour, so colours would tell what a thing is not."""
 SCHEDULE = Schedule(steps=3300, lr=2.5e-3)
 Array = npt.NDArray[Any]
 _INDEX = {noun: k for k, noun in enumerate(NOUNS)}
