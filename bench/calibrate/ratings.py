@@ -152,10 +152,11 @@ def _with_layouts(rated: Sequence[Rated]) -> list[tuple[Rated, Layout | str]]:
 
 
 def _sample(rated: Rated, layout: Layout) -> Sample:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(rated.image) as image:
             return Sample(image.convert("RGB"), layout)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    # ultralytics replaces Image.open and asks for a HEIF plug-in when a file is no picture.
+    except (OSError, ImportError, SyntaxError, Image.DecompressionBombError) as error:
         raise BenchError(f"{rated.image} is no image that can be read ({error})") from error

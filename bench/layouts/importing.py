@@ -291,7 +291,8 @@ def _colors(path: Path, count: int) -> list[BoolArray]:
             pixels = np.asarray(image.convert("RGB"))
     except FileNotFoundError as error:
         raise BenchError(f"{path} does not exist; the sketch lies beside its JSON") from error
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    # ultralytics replaces Image.open and asks for a HEIF plug-in when a file is no picture.
+    except (OSError, ImportError, ValueError, Image.DecompressionBombError) as error:
         raise BenchError(f"{path} is no readable picture ({error})") from error
     values, inverse, counts = np.unique(
         pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True

@@ -78,6 +78,16 @@ def test_faulty_sketches(tmp_path: Path, changes: dict[str, object], message: st
         import_sketch(painted(tmp_path, **changes))
 
 
+def test_a_sketch_that_is_no_picture_is_named_beside_a_loaded_detector(tmp_path: Path) -> None:
+    """ultralytics puts its own function in place of ``Image.open``."""
+    from bench.judges.detector import quiet_ultralytics
+
+    quiet_ultralytics()
+    pytest.importorskip("ultralytics").YOLO  # noqa: B018 (its attributes load it)
+    with pytest.raises(BenchError, match="no readable picture"):
+        import_sketch(painted(tmp_path, sketch="s.json"))
+
+
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="the published scene is not here")
 def test_published_scene() -> None:
     layout = import_sketch(PUBLISHED)
