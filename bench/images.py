@@ -38,19 +38,31 @@ class Inventory:
     """Files that belong to no layout."""
 
 
+def open_rgb(path: Path) -> Image:
+    """The first frame of a file that Pillow reads, as RGB.
+
+    Raises OSError for whatever else than a picture the file is. ultralytics, once it is loaded, has
+    put its own function in place of ``Image.open``, which then asks for a HEIF plug-in.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            return opened.convert("RGB")
+    except (ImportError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise OSError(f"no picture: {describe(error)}") from error
+
+
 def read_image(path: Path) -> Image:
     """Any file that Pillow reads, as RGB (first frame, transparency dropped).
 
     Raises BenchError when it is missing, damaged, or blank (one colour all over).
     """
-    from PIL import Image
-
     if not path.is_file():
         raise BenchError(f"image {path} is missing")
     try:
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
-    except (OSError, ImportError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        image = open_rgb(path)
+    except OSError as error:
         raise BenchError(f"image {path} cannot be read ({describe(error)})") from error
     if is_blank(image):
         raise BenchError(f"image {path} is blank: every pixel has the same colour")

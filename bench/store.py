@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bench.errors import BenchError
 from bench.files import read_json_object, write_atomic, write_json
 from bench.identity import canonical_json, digest, file_digest
+from bench.images import open_rgb
 from bench.types import GenerationRecord, Job, Layout, Score
 
 if TYPE_CHECKING:
@@ -187,8 +188,6 @@ class Run:
 
     def load_image(self, record: GenerationRecord) -> Image:
         """The image (RGB) of a done record; BenchError when the file is lost or damaged."""
-        from PIL import Image, UnidentifiedImageError
-
         path = self.image_path(record.key)
         advice = "run the same command again: it is made anew"
         if not path.exists():
@@ -196,9 +195,8 @@ class Run:
         if not self.intact(record):
             raise BenchError(f"image {path} is damaged (its SHA-256 has changed); {advice}")
         try:
-            with Image.open(path) as image:
-                return image.convert("RGB")
-        except (OSError, ImportError, UnidentifiedImageError) as error:
+            return open_rgb(path)
+        except OSError as error:
             raise BenchError(f"image {path} cannot be read ({error}); {advice}") from error
 
     def add_jobs(self, jobs: Sequence[PlannedJob]) -> None:

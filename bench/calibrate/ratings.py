@@ -14,6 +14,7 @@ import numpy as np
 from bench.calibrate.measures import RESAMPLES, bootstrap, kendall, spearman
 from bench.calibrate.run import make_metric
 from bench.errors import BenchError
+from bench.images import open_rgb
 from bench.judges import JudgeSet
 from bench.models import OPEN_JUDGES
 from bench.types import Layout
@@ -152,11 +153,7 @@ def _with_layouts(rated: Sequence[Rated]) -> list[tuple[Rated, Layout | str]]:
 
 
 def _sample(rated: Rated, layout: Layout) -> Sample:
-    from PIL import Image
-
     try:
-        with Image.open(rated.image) as image:
-            return Sample(image.convert("RGB"), layout)
-    # ultralytics replaces Image.open and asks for a HEIF plug-in when a file is no picture.
-    except (OSError, ImportError, SyntaxError, Image.DecompressionBombError) as error:
+        return Sample(open_rgb(rated.image), layout)
+    except OSError as error:
         raise BenchError(f"{rated.image} is no image that can be read ({error})") from error

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from bench.errors import BenchError, unknown_name
+from bench.images import open_rgb
 from bench.layouts.build import OWN
 from bench.layouts.depth import depth_ranks
 from bench.layouts.io import read_rows, read_text
@@ -287,12 +287,10 @@ def _in_depth(instances: Sequence[Instance], relations: Sequence[Relation]) -> t
 def _colors(path: Path, count: int) -> list[BoolArray]:
     """Masks of the ``count`` most frequent colours that are neither white nor black."""
     try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGB"))
+        pixels = np.asarray(open_rgb(path))
     except FileNotFoundError as error:
         raise BenchError(f"{path} does not exist; the sketch lies beside its JSON") from error
-    # ultralytics replaces Image.open and asks for a HEIF plug-in when a file is no picture.
-    except (OSError, ImportError, ValueError, Image.DecompressionBombError) as error:
+    except OSError as error:
         raise BenchError(f"{path} is no readable picture ({error})") from error
     values, inverse, counts = np.unique(
         pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from bench.pocket.judges import blip, clip, detector, redrawn, tokens  # noqa: E402
+from bench.pocket.judges import blip, clip, detector, tokens  # noqa: E402
 from bench.pocket.judges.loop import Schedule  # noqa: E402
 
 TINY = Schedule(steps=4, lr=1e-3, warmup=2)
@@ -26,13 +26,6 @@ def same(a, b) -> bool:
 @pytest.fixture
 def one_thread(threads):
     threads(1)
-
-
-@pytest.fixture
-def small_pool(monkeypatch):
-    """A pool of four pictures instead of thousands."""
-    for name, value in (("SHARD", 2), ("SHARDS", 2), ("PART", 2), ("NOISE", (0.1, 0.15))):
-        monkeypatch.setattr(redrawn, name, value)
 
 
 @pytest.mark.parametrize("recipe", [detector, blip], ids=["detector", "blip"])

@@ -10,23 +10,13 @@ torch = pytest.importorskip("torch")
 from bench.models import POCKET_MODELS  # noqa: E402
 from bench.pocket.judges import redrawn  # noqa: E402
 from bench.pocket.judges.data import make_sample  # noqa: E402
-from bench.pocket.judges.redrawn import RedrawnPool, redraw  # noqa: E402
+from bench.pocket.judges.redrawn import RedrawnPool, redraw, unshifted_pipeline  # noqa: E402
 from bench.pocket.world.splits import pair_split  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def pipe():
-    from diffusers import FluxPipeline
-
-    loaded = FluxPipeline.from_pretrained(POCKET_MODELS / "pocket-flux").to(torch.float32)
-    loaded.set_progress_bar_config(disable=True)
-    return loaded
-
-
-@pytest.fixture
-def small(monkeypatch):
-    for name, value in (("SHARD", 2), ("SHARDS", 2), ("PART", 2), ("NOISE", (0.1, 0.15))):
-        monkeypatch.setattr(redrawn, name, value)
+    return unshifted_pipeline(POCKET_MODELS / "pocket-flux")
 
 
 def distance(a, b) -> float:
@@ -47,7 +37,7 @@ def test_more_noise_changes_a_picture_more_and_keeps_what_it_shows(pipe):
         assert min(range(4), key=lambda j: distance(found[k], truth[j])) == k
 
 
-def test_a_pool_is_made_once_and_the_same_again(tmp_path, small, monkeypatch, threads):
+def test_a_pool_is_made_once_and_the_same_again(tmp_path, small_pool, monkeypatch, threads):
     threads(1)
     first = RedrawnPool.beside(tmp_path / "detector")
     again = RedrawnPool(tmp_path / "elsewhere", POCKET_MODELS / "pocket-flux")
@@ -63,7 +53,7 @@ def test_a_pool_is_made_once_and_the_same_again(tmp_path, small, monkeypatch, th
         RedrawnPool.beside(tmp_path / "blip")
 
 
-def test_samples_are_training_scenes_in_the_generators_hand(tmp_path, small):
+def test_samples_are_training_scenes_in_the_generators_hand(tmp_path, small_pool):
     pool = RedrawnPool(tmp_path, POCKET_MODELS / "pocket-flux")
     for index in range(len(pool)):
         one = pool.sample(index, np.random.default_rng(1))

@@ -117,7 +117,6 @@ def new_model() -> Any:
 def train(
     out_dir: Path,
     *,
-    pool: RedrawnPool | None = None,
     schedule: Schedule = SCHEDULE,
     hand: Schedule = HAND,
     batch: int = BATCH,
@@ -127,20 +126,20 @@ def train(
 ) -> None:
     """Train from nothing; writes ``checkpoint.safetensors`` and, once done, the model folder.
 
-    The schedule ``hand`` follows with checkpoints in a folder ``hand``: ``pool`` holds its pictures
-    in the generator's hand; by default those ``beside`` the folder.
+    The schedule ``hand`` follows with checkpoints in a folder ``hand``; its pictures in the
+    generator's hand are those of ``RedrawnPool.beside``.
     """
     torch.manual_seed(seed)
     trainee = Trainee()
     encode = tokens.tokenizer()
     looks = Looks(trainee.blip.text_encoder)
 
-    def step_losses(step: int) -> Losses:
+    def step_losses(step: int, pool: RedrawnPool | None = None) -> Losses:
         rng = np.random.default_rng([seed, step, 7])
         seeing = step < SEEING * schedule.steps
         samples = [
-            redrawn_picture(drawn, rng)
-            if drawn and rng.random() < REDRAWN
+            redrawn_picture(pool, rng)
+            if pool and rng.random() < REDRAWN
             else picture(
                 "train",
                 seed,
@@ -185,14 +184,13 @@ def train(
             "right": (wanted == answers).float().mean(),
         }
 
-    drawn: RedrawnPool | None = None
     fit(out_dir, trainee, step_losses, schedule, muon=True, resume=resume, stop_after=stop_after)
     if stop_after is None or stop_after >= schedule.steps:
-        drawn = pool or RedrawnPool.beside(out_dir)
+        pool = RedrawnPool.beside(out_dir)
         fit(
             out_dir / "hand",
             trainee,
-            lambda step: step_losses(schedule.steps + step),
+            lambda step: step_losses(schedule.steps + step, pool),
             hand,
             muon=True,
             resume=resume,

@@ -67,7 +67,6 @@ def model_yaml() -> dict[str, Any]:
 def train(
     out_dir: Path,
     *,
-    pool: RedrawnPool | None = None,
     schedule: Schedule = SCHEDULE,
     batch: int = BATCH,
     seed: int = 0,
@@ -76,11 +75,11 @@ def train(
 ) -> None:
     """Train from nothing; writes ``checkpoint.safetensors`` and, once done, the model folder.
 
-    ``pool`` holds the pictures in the generator's hand; by default those ``beside`` the folder.
+    The pictures in the generator's hand are those of ``RedrawnPool.beside``.
     """
     from ultralytics.nn.tasks import DetectionModel
 
-    drawn = pool or RedrawnPool.beside(out_dir)
+    pool = RedrawnPool.beside(out_dir)
     torch.manual_seed(seed)
     model = DetectionModel(model_yaml(), verbose=False)
     model.args = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)  # ultralytics' default loss weights
@@ -89,7 +88,7 @@ def train(
     criterion = model.init_criterion()
 
     def step_losses(step: int) -> Losses:
-        samples = [_training_sample(drawn, seed, step * batch + k) for k in range(batch)]
+        samples = [_training_sample(pool, seed, step * batch + k) for k in range(batch)]
         pixels = torch.from_numpy(images(samples)).permute(0, 3, 1, 2).float() / 255
         with torch.autocast("cpu", torch.bfloat16):
             found = model(pixels.contiguous(memory_format=torch.channels_last))

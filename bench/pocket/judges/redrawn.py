@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save
 
 from bench.files import write_atomic
 from bench.identity import file_digest
-from bench.models import POCKET_MODELS
+from bench.models import POCKET_FLUX, POCKET_MODELS
 from bench.pocket.judges.data import SIZE, Sample, images, make_sample, spoiled
 from bench.pocket.train.latents import pack
 from bench.pocket.world.splits import Split
@@ -31,8 +31,8 @@ RECONSTRUCTED = 0.25
 NOISE = (0.2, 0.75)
 """Noise level that the rest are denoised from. Looked at on pocket-flux of 678,000 samples: at 0.8
 things began to move and to double, which makes their labels wrong."""
-STEPS, GUIDANCE = 20, 5.0
-"""Of a whole generation, from noise level 1; as the model's card advises."""
+SETTINGS = POCKET_FLUX.settings
+"""Those of the images that the judges will see."""
 
 
 @torch.no_grad()
@@ -42,7 +42,7 @@ def redraw(
     """The samples' pictures, denoised from one noise level (0: only encoded and decoded).
 
     Args:
-        pipe: a ``FluxPipeline``.
+        pipe: as ``unshifted_pipeline`` gives it.
         noise: 0..1; rounded to the steps of a whole generation.
 
     Returns:
@@ -50,24 +50,24 @@ def redraw(
     """
     pixels = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2)
     mean = pipe.vae.encode(pixels.float() / 127.5 - 1).latent_dist.mean
-    steps = round(noise * STEPS)
+    steps = round(noise * SETTINGS.steps)
     if not steps:
-        decoded = pipe.vae.decode(mean).sample.permute(0, 2, 3, 1)
-        return ((decoded + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+        drawn = pipe.image_processor.postprocess(pipe.vae.decode(mean).sample, output_type="np")
+        return np.rint(drawn * 255).astype(np.uint8)
     config = pipe.vae.config
     latents = pack((mean - (config.shift_factor or 0.0)) * config.scaling_factor)
-    noise = steps / STEPS
+    noise = steps / SETTINGS.steps
     mixed = torch.lerp(latents, torch.randn(latents.shape, generator=generator), noise)
     drawn = pipe(
         prompt=[s.scene.caption for s in samples],
-        negative_prompt=[""] * len(samples),
-        true_cfg_scale=GUIDANCE,
+        negative_prompt=[SETTINGS.negative_prompt] * len(samples),
+        true_cfg_scale=SETTINGS.true_cfg_scale,
         latents=mixed,
-        sigmas=[k / STEPS for k in range(steps, 0, -1)],
+        sigmas=[k / SETTINGS.steps for k in range(steps, 0, -1)],
         num_inference_steps=steps,
         height=SIZE,
         width=SIZE,
-        max_sequence_length=pipe.tokenizer_2.model_max_length,
+        max_sequence_length=SETTINGS.max_sequence_length,
         output_type="np",
     ).images
     return np.rint(drawn * 255).astype(np.uint8)
@@ -79,7 +79,7 @@ def redrawn_samples(generator: Path, split: Split, count: int) -> list[Sample]:
     Args:
         generator: a ``FluxPipeline`` folder.
     """
-    pipe = _pipeline(generator)
+    pipe = unshifted_pipeline(generator)
     parts = [_part(pipe, split, start) for start in range(0, count, PART)]
     return [sample for part in parts for sample in part][:count]
 
@@ -107,7 +107,7 @@ class RedrawnPool:
         missing = [k for k, path in enumerate(paths) if not path.exists()]
         if missing:
             folder.mkdir(parents=True, exist_ok=True)
-            pipe = _pipeline(generator)
+            pipe = unshifted_pipeline(generator)
             for k in missing:
                 starts = range(k * SHARD, (k + 1) * SHARD, PART)
                 drawn = np.concatenate([images(_part(pipe, "train", s)) for s in starts])
@@ -146,10 +146,10 @@ def _part(pipe: Any, split: Split, start: int) -> list[Sample]:
     return [replace(s, image=i) for s, i in zip(samples, drawn, strict=True)]
 
 
-def _pipeline(folder: Path) -> Any:
+def unshifted_pipeline(folder: Path) -> Any:
+    """A ``FluxPipeline`` that works at the very noise levels it is given."""
     from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
 
-    # Unshifted: the noise levels that are given are those that it works at.
     scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0, use_dynamic_shifting=False)
     pipe = FluxPipeline.from_pretrained(folder, scheduler=scheduler).to(torch.float32)
     pipe.set_progress_bar_config(disable=True)

@@ -111,8 +111,8 @@ class LatentPool:
 
     Pass ``p`` shuffles ``window`` shards starting at ``p * stride``: every scene is seen
     ``window / stride`` times, so encoding costs a fraction of training. The few scenes whose
-    captions have more than ``short`` T5 tokens stand together in every ``GATHERED``th batch at
-    most, so that the other batches need no room for them.
+    captions have more than ``short`` T5 tokens stand at the end of every ``GATHERED`` batches, so
+    that the other batches need no room for them.
     """
 
     def __init__(
