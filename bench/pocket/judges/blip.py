@@ -20,12 +20,12 @@ from bench.pocket.judges.calibrate import (
     logit,
     save_temperature,
 )
-from bench.pocket.judges.data import SIZE, Sample, images, make_sample, zoomed
+from bench.pocket.judges.data import SIZE, Sample, images, make_sample, spoiled, zoomed
 from bench.pocket.judges.intervals import bootstrap
 from bench.pocket.judges.looking import Looks, looking_loss
 from bench.pocket.judges.loop import Losses, Schedule, fit
 from bench.pocket.judges.questions import Question, ask, swapped_pair
-from bench.pocket.judges.redrawn import RedrawnPool, generator_beside, redrawn_samples
+from bench.pocket.judges.redrawn import LEFT_ALONE, RedrawnPool, generator_beside, redrawn_samples
 from bench.pocket.world.splits import Split
 from bench.pocket.world.vocabulary import COLORS, NOUNS, TEXTURES
 
@@ -216,7 +216,7 @@ def picture(
 
 def redrawn_picture(pool: RedrawnPool, rng: np.random.Generator) -> Sample:
     """A picture in the generator's hand, whole or cut to one instance."""
-    sample = pool.pick(rng)
+    sample = spoiled(pool.pick(rng), rng, untouched=LEFT_ALONE)
     return zoomed(sample, rng) if rng.random() < ZOOMED else sample
 
 

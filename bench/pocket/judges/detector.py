@@ -17,21 +17,24 @@ import torch
 
 from bench.models import POCKET_MODELS
 from bench.pocket.judges.calibrate import calibration_error, fit_temperature, logit
-from bench.pocket.judges.data import SEEN, SIZE, Sample, images, make_sample
+from bench.pocket.judges.data import SEEN, SIZE, UNTOUCHED, Sample, images, make_sample, spoiled
 from bench.pocket.judges.degrade import Image
+from bench.pocket.judges.distort import distorted
 from bench.pocket.judges.intervals import bootstrap
 from bench.pocket.judges.loop import Losses, Schedule, fit
-from bench.pocket.judges.redrawn import RedrawnPool, generator_beside, redrawn_samples
+from bench.pocket.judges.redrawn import LEFT_ALONE, RedrawnPool, generator_beside, redrawn_samples
 from bench.pocket.world.splits import Split
 from bench.pocket.world.vocabulary import NOUNS
 
 BATCH = 48
 REDRAWN = 0.4
 """Share of training pictures that the generator has drawn anew (``redrawn``)."""
+DISTORTED = 0.6
+"""Share of training pictures whose things are drawn as by a weak hand (``distort``)."""
 TURNED, GRAY = 0.5, 0.1
 """Shares of training pictures whose hues are turned, and that have no colours. Training lacks
 the held-out pairs of noun and colour, so colours would tell what a thing is not."""
-SCHEDULE = Schedule(steps=3300, lr=2.5e-3)
+SCHEDULE = Schedule(steps=4000, lr=2.5e-3)
 Array = npt.NDArray[Any]
 _INDEX = {noun: k for k, noun in enumerate(NOUNS)}
 
@@ -103,7 +106,11 @@ def train(
 
 def _training_sample(pool: RedrawnPool, seed: int, index: int) -> Sample:
     rng = np.random.default_rng([seed, index, 1])
-    sample = pool.pick(rng) if rng.random() < REDRAWN else make_sample("train", seed, index)
+    drawn_anew = rng.random() < REDRAWN
+    sample = pool.pick(rng) if drawn_anew else make_sample("train", seed, index, degraded=False)
+    if rng.random() < DISTORTED:
+        sample = distorted(sample, rng)
+    sample = spoiled(sample, rng, untouched=LEFT_ALONE if drawn_anew else UNTOUCHED)
     return replace(sample, image=recolored(sample.image, rng))
 
 

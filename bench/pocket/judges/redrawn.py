@@ -19,13 +19,15 @@ from safetensors.torch import load_file, save
 from bench.files import write_atomic
 from bench.identity import file_digest
 from bench.models import POCKET_FLUX, POCKET_MODELS
-from bench.pocket.judges.data import SIZE, Sample, images, make_sample, spoiled
+from bench.pocket.judges.data import SIZE, Sample, images, make_sample
 from bench.pocket.train.latents import pack
 from bench.pocket.world.splits import Split
 
 SHARD, SHARDS, PART = 256, 8, 16
 """Pictures a shard, shards of a training run, and pictures drawn at a time."""
 SEED = 555
+LEFT_ALONE = 0.5
+"""Share of redrawn pictures that judges see with nothing else done to them."""
 RECONSTRUCTED = 0.25
 """Share of pictures that only pass through the autoencoder."""
 NOISE = (0.2, 0.75)
@@ -122,14 +124,13 @@ class RedrawnPool:
     def __len__(self) -> int:
         return len(self.images)
 
-    def pick(self, rng: np.random.Generator) -> Sample:
-        """Any picture, as ``sample`` gives it."""
-        return self.sample(int(rng.integers(len(self))), rng)
+    def sample(self, index: int) -> Sample:
+        """Picture ``index`` as it was drawn."""
+        return replace(_scene("train", index), image=self.images[index])
 
-    def sample(self, index: int, rng: np.random.Generator) -> Sample:
-        """Picture ``index``, half of the time degraded further, with half-formed things beside."""
-        drawn = replace(_scene("train", index), image=self.images[index])
-        return spoiled(drawn, rng, untouched=0.5)
+    def pick(self, rng: np.random.Generator) -> Sample:
+        """Any picture."""
+        return self.sample(int(rng.integers(len(self))))
 
 
 def _scene(split: Split, index: int) -> Sample:

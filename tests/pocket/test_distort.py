@@ -1,0 +1,102 @@
+"""Things changed by much: what is known of them has to follow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("cv2")
+
+from bench.pocket.judges import distort  # noqa: E402
+from bench.pocket.judges.data import SIZE, make_sample  # noqa: E402
+from bench.pocket.judges.distort import bent, distorted  # noqa: E402
+
+seeds = st.integers(0, 10_000)
+
+
+def clean(seed: int):
+    return make_sample("train", 7, seed, degraded=False, grid=seed % 2 == 0)
+
+
+def outline(mask):
+    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return np.array([xs[0], ys[0], xs[-1] + 1, ys[-1] + 1])
+
+
+@settings(max_examples=40)
+@given(seeds)
+def test_nothing_is_lost_but_what_is_hidden(seed):
+    before = clean(seed)
+    after = distorted(before, np.random.default_rng(seed))
+    assert after.image.shape == before.image.shape and after.image.dtype == np.uint8
+    assert [t.noun for t in after.scene.instances] == [t.noun for t in before.scene.instances]
+    assert (after.truth.masks.sum(axis=0) <= 1).all()
+    for old, new in zip(before.visible, after.visible, strict=True):
+        assert 0 <= new <= old
+    for thing in after.scene.instances:
+        x0, y0, x1, y1 = thing.box
+        assert 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1
+
+
+@settings(max_examples=40)
+@given(seeds)
+def test_boxes_bend_with_what_they_hold(seed):
+    """A box keeps its distance from the outline of what is seen, cut at the picture's edges."""
+    before = clean(seed)
+    after = bent(before, np.random.default_rng(seed))
+    assert (after.image != before.image).any()
+    for k, (old, new) in enumerate(zip(before.scene.instances, after.scene.instances, strict=True)):
+        masks = before.truth.masks[k], after.truth.masks[k]
+        if not all(mask.any() for mask in masks):
+            continue
+        gap = np.array(old.box) * SIZE - outline(masks[0])
+        expected = np.clip(outline(masks[1]) + gap, 0, SIZE)
+        np.testing.assert_allclose(np.array(new.box) * SIZE, expected, atol=1e-6)
+
+
+def test_colours_change_on_the_things_alone(monkeypatch):
+    for name in ("FLAT", "FADED", "COVERED", "BENT"):
+        monkeypatch.setattr(distort, name, 0.0)
+    monkeypatch.setattr(distort, "RECOLORED", 1.0)
+    for seed in range(8):
+        before = clean(seed)
+        after = distorted(before, np.random.default_rng(seed))
+        change = np.abs(after.image.astype(int) - before.image).max(axis=-1)
+        seen = before.truth.masks.max(axis=0) > 0
+        near = np.asarray(distort.cv2.dilate(seen.astype(np.uint8), np.ones((9, 9)))) > 0
+        assert change[~near].max(initial=0) == 0
+        assert change[seen].mean() > 5
+        assert after.visible == before.visible
+
+
+def test_flat_things_keep_their_outline_and_lose_their_features(monkeypatch):
+    for name in ("RECOLORED", "FADED", "COVERED", "BENT"):
+        monkeypatch.setattr(distort, name, 0.0)
+    monkeypatch.setattr(distort, "FLAT", 1.0)
+    spread = []
+    for seed in range(12):
+        before = clean(seed)
+        after = distorted(before, np.random.default_rng(seed))
+        for mask in before.truth.masks:
+            inside = distort.cv2.erode(mask, np.ones((7, 7))) > 0
+            if inside.sum() > 100:
+                spread.append([s.image[inside].astype(float).std() for s in (before, after)])
+    old, new = np.mean(spread, axis=0)
+    assert new < 0.9 * old
+
+
+def test_covered_things_are_seen_less(monkeypatch):
+    for name in ("RECOLORED", "FADED", "FLAT", "BENT"):
+        monkeypatch.setattr(distort, name, 0.0)
+    monkeypatch.setattr(distort, "COVERED", 1.0)
+    lost = []
+    for seed in range(12):
+        before = clean(seed)
+        after = distorted(before, np.random.default_rng(seed))
+        hidden = (before.truth.masks.max(axis=0) > 0) & (after.truth.masks.max(axis=0) == 0)
+        if hidden.any():
+            assert (after.image[hidden] != before.image[hidden]).any(axis=-1).mean() > 0.5
+        lost.append(sum(before.visible) - sum(after.visible))
+    assert np.mean(lost) > 0.05
