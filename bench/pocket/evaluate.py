@@ -96,8 +96,15 @@ def two_present(count: int) -> Row:
 
 
 def two_bound(count: int) -> Row:
+    """Also how often the model itself tells a caption from one with swapped colours."""
+    from bench.pocket.word_order import captions_told_apart
+
     images = judged_instances("color", 2, count)
-    return interval([all(i["present"] and i["attribute_ok"] for i in e) for e in images])
+    told = interval(captions_told_apart(POCKET_MODELS / "pocket-flux", count))
+    return {
+        **interval([all(i["present"] and i["attribute_ok"] for i in e) for e in images]),
+        "details": [{"name": "captions-told-apart", **told}],
+    }
 
 
 def four_present(count: int) -> Row:

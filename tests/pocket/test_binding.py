@@ -19,6 +19,7 @@ from bench.pocket.world.vocabulary import words
 
 MENTION = torch.tensor([[-1, 0, 0, 1]])
 WORD = torch.tensor([[0, -1, 1]])
+NOUN = torch.tensor([[True, False, True]])
 ONE = torch.ones(1)
 
 
@@ -29,22 +30,42 @@ def shares(rows: list[list[float]]) -> torch.Tensor:
 def test_attending_to_the_own_words_costs_nothing_and_to_the_others_much():
     good = shares([[0, 0, 0], [0.5, 0.1, 0], [OWN_SHARE, 0.1, 0], [0, 0.1, 0.4]])
     swapped = good.flip(-1)
-    assert binding_loss(good, MENTION, WORD, ONE).item() == pytest.approx(0, abs=1e-5)
-    assert binding_loss(swapped, MENTION, WORD, ONE).item() > 5
+    assert binding_loss(good, MENTION, WORD, NOUN, ONE).item() == pytest.approx(0, abs=1e-5)
+    assert binding_loss(swapped, MENTION, WORD, NOUN, ONE).item() > 5
 
 
 def test_the_loss_by_hand():
     attention = shares([[9, 9, 9], [0.1, 0.5, 0.3], [0.1, 0.5, 0.3], [0.2, 0.5, 0.2]])
     first = math.log(0.4 / 0.1) + math.log(OWN_SHARE / 0.1)
     last = math.log(0.4 / 0.2) + math.log(OWN_SHARE / 0.2)
-    value = binding_loss(attention, MENTION, WORD, ONE).item()
+    value = binding_loss(attention, MENTION, WORD, NOUN, ONE).item()
     assert value == pytest.approx((2 * first + last) / 3, rel=1e-2)
+
+
+def test_looking_at_the_own_colour_does_not_excuse_looking_at_the_others_noun():
+    """Four words, a colour and a noun for each of two instances; one image token, of the first."""
+    word, noun = torch.tensor([[0, 0, 1, 1]]), torch.tensor([[False, True, False, True]])
+    mention = torch.zeros(1, 1, dtype=torch.long)
+
+    def loss(*attention: float) -> float:
+        return binding_loss(shares([list(attention)]), mention, word, noun, ONE).item()
+
+    assert loss(0.3, 0.3, 0.0, 0.0) == pytest.approx(0, abs=1e-5)
+    assert loss(0.3, 0.1, 0.0, 0.3) == pytest.approx(math.log(0.4 / 0.1), rel=1e-2)
+    assert loss(0.1, 0.3, 0.3, 0.0) == pytest.approx(math.log(0.4 / 0.1), rel=1e-2)
+
+
+def test_a_thing_without_attributes_need_not_look_at_any():
+    word, noun = torch.tensor([[0, 1, 1]]), torch.tensor([[True, False, True]])
+    mention = torch.zeros(1, 1, dtype=torch.long)
+    attention = shares([[0.3, 0.5, 0.0]])
+    assert binding_loss(attention, mention, word, noun, ONE).item() == pytest.approx(0, abs=1e-5)
 
 
 def test_samples_without_weight_or_without_instances_do_not_count():
     attention = torch.rand(1, 4, 3)
-    assert binding_loss(attention, MENTION, WORD, torch.zeros(1)).item() == 0
-    assert binding_loss(attention, torch.full((1, 4), -1), WORD, ONE).item() == 0
+    assert binding_loss(attention, MENTION, WORD, NOUN, torch.zeros(1)).item() == 0
+    assert binding_loss(attention, torch.full((1, 4), -1), WORD, NOUN, ONE).item() == 0
 
 
 @pytest.mark.parametrize("compiled", [False, True])

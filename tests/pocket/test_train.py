@@ -236,6 +236,33 @@ def test_unknown_words_are_unknown_to_t5_also_after_saving(tmp_path, word):
     assert len(known) == len(tokens("A red dog, the cat and two mice.")) + 1
 
 
+def test_an_untrained_t5_already_tells_which_words_stand_together():
+    torch.manual_seed(0)
+    tokenizer = text.t5_tokenizer(words())
+    encoder = text.t5_encoder(tokenizer).eval()
+
+    @torch.no_grad()
+    def cup(caption: str) -> torch.Tensor:
+        ids = tokenizer(caption, padding="max_length", max_length=16, return_tensors="pt").input_ids
+        return encoder(ids)[0][0, 2]
+
+    before = cup("a pink cup and a green couch")
+    near = (cup("a green cup and a pink couch") - before).norm()
+    far = (cup("a pink cup and a brown couch") - before).norm()
+    assert near > 0.2 * before.norm() and near > 3 * far
+
+
+def test_every_weight_learns_once_and_t5s_matrices_slowly():
+    learner = flux.Learner()
+    groups = [g for o in flux.optimizers(learner, 1e-3).values() for g in o.param_groups]
+    seen = [id(p) for g in groups for p in g["params"]]
+    assert sorted(seen) == sorted(id(p) for p in learner.parameters())
+    slow = {id(p) for g in groups if g["scale"] == flux.T5_SCALE for p in g["params"]}
+    names = {n for n, p in learner.t5.named_parameters() if id(p) in slow}
+    assert len(names) == len(slow) == 14  # two blocks of q, k, v, o, wi_0, wi_1 and wo
+    assert all(n.endswith(".weight") and "norm" not in n and "bias" not in n for n in names)
+
+
 def test_encoder_of_a_shard_is_the_frozen_one(tmp_path, monkeypatch):
     """A shard is a function of its index and the VAE: made twice, it is the same."""
     monkeypatch.setattr(latents, "SHARD", 64)

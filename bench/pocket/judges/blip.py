@@ -20,12 +20,12 @@ from bench.pocket.judges.calibrate import (
     logit,
     save_temperature,
 )
-from bench.pocket.judges.data import SIZE, Sample, images, make_sample, spoiled, zoomed
+from bench.pocket.judges.data import SIZE, Sample, images, make_sample, zoomed
 from bench.pocket.judges.intervals import bootstrap
 from bench.pocket.judges.looking import Looks, looking_loss
 from bench.pocket.judges.loop import Losses, Schedule, fit
 from bench.pocket.judges.questions import Question, ask, swapped_pair
-from bench.pocket.judges.redrawn import LEFT_ALONE, RedrawnPool, generator_beside, redrawn_samples
+from bench.pocket.judges.redrawn import REDRAWN, RedrawnPool, generator_beside, redrawn_samples
 from bench.pocket.world.splits import Split
 from bench.pocket.world.vocabulary import COLORS, NOUNS, TEXTURES
 
@@ -37,9 +37,8 @@ SEEING = 0.7
 """Share of the steps, at the start, in which the vision model learns from its patches' labels
 alone: questions asked of a model that sees nothing yet only disturb it."""
 HAND = Schedule(steps=400, lr=5e-4, muon_lr=0.002, warmup=30, ema=0.99, clip=1.0)
-"""A second training after the first, in which some pictures are in the generator's hand."""
-REDRAWN = 0.4
-"""Share of those pictures in it."""
+"""A second training after the first, in which ``REDRAWN`` of the pictures are in the generator's
+hand."""
 CROWD = (3, 4, 5)
 """Instances of the pictures that the vision model learns from: more of them show more shapes."""
 ON_GRID = 0.6
@@ -216,7 +215,7 @@ def picture(
 
 def redrawn_picture(pool: RedrawnPool, rng: np.random.Generator) -> Sample:
     """A picture in the generator's hand, whole or cut to one instance."""
-    sample = spoiled(pool.pick(rng), rng, untouched=LEFT_ALONE)
+    sample = pool.spoiled(rng)
     return zoomed(sample, rng) if rng.random() < ZOOMED else sample
 
 

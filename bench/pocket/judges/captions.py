@@ -22,14 +22,15 @@ def wrong_caption(scene: Scene, rng: np.random.Generator) -> str | None:
     """
     for _ in range(TRIES):
         dice = rng.random()
-        make = _swap_attributes if dice < 0.45 else _swap_nouns if dice < 0.7 else _replace
+        make = swap_attributes if dice < 0.45 else _swap_nouns if dice < 0.7 else _replace
         found = make(scene, rng)
         if found is not None:
             return found
     return None
 
 
-def _swap_attributes(scene: Scene, rng: np.random.Generator) -> str | None:
+def swap_attributes(scene: Scene, rng: np.random.Generator) -> str | None:
+    """The caption after two instances' colours, or textures, have changed places; None if not."""
     groups = scene.groups
     if len(groups) < 2:
         return None

@@ -22,13 +22,17 @@ from bench.pocket.judges.degrade import Image
 from bench.pocket.judges.distort import distorted
 from bench.pocket.judges.intervals import bootstrap
 from bench.pocket.judges.loop import Losses, Schedule, fit
-from bench.pocket.judges.redrawn import LEFT_ALONE, RedrawnPool, generator_beside, redrawn_samples
+from bench.pocket.judges.redrawn import (
+    LEFT_ALONE,
+    REDRAWN,
+    RedrawnPool,
+    generator_beside,
+    redrawn_samples,
+)
 from bench.pocket.world.splits import Split
 from bench.pocket.world.vocabulary import NOUNS
 
 BATCH = 48
-REDRAWN = 0.4
-"""Share of training pictures that the generator has drawn anew (``redrawn``)."""
 DISTORTED = 0.6
 """Share of training pictures whose things are drawn as by a weak hand (``distort``)."""
 TURNED, GRAY = 0.5, 0.1

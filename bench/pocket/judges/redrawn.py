@@ -19,13 +19,15 @@ from safetensors.torch import load_file, save
 from bench.files import write_atomic
 from bench.identity import file_digest
 from bench.models import POCKET_FLUX, POCKET_MODELS
-from bench.pocket.judges.data import SIZE, Sample, images, make_sample
+from bench.pocket.judges.data import SIZE, Sample, images, make_sample, spoiled
 from bench.pocket.train.latents import pack
 from bench.pocket.world.splits import Split
 
 SHARD, SHARDS, PART = 256, 8, 16
 """Pictures a shard, shards of a training run, and pictures drawn at a time."""
 SEED = 555
+REDRAWN = 0.4
+"""Share of a judge's training pictures that the generator has drawn anew."""
 LEFT_ALONE = 0.5
 """Share of redrawn pictures that judges see with nothing else done to them."""
 RECONSTRUCTED = 0.25
@@ -129,8 +131,12 @@ class RedrawnPool:
         return replace(_scene("train", index), image=self.images[index])
 
     def pick(self, rng: np.random.Generator) -> Sample:
-        """Any picture."""
+        """Any picture as it was drawn."""
         return self.sample(int(rng.integers(len(self))))
+
+    def spoiled(self, rng: np.random.Generator) -> Sample:
+        """Any picture, half of the time degraded further, with half-formed things beside."""
+        return spoiled(self.pick(rng), rng, untouched=LEFT_ALONE)
 
 
 def _scene(split: Split, index: int) -> Sample:

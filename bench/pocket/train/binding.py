@@ -86,23 +86,35 @@ def tap(
 
 
 def binding_loss(
-    attention: torch.Tensor, mention: torch.Tensor, word: torch.Tensor, weight: torch.Tensor
+    attention: torch.Tensor,
+    mention: torch.Tensor,
+    word: torch.Tensor,
+    noun: torch.Tensor,
+    weight: torch.Tensor,
 ) -> torch.Tensor:
     """How far image tokens are from attending to their own instance's words; a scalar, 0 at best.
 
-    Per image token of an instance: -log of the share that its own words have of all instances'
-    words, plus how far that attention is below ``OWN_SHARE`` (in logs). Mean over such tokens.
+    Per image token of an instance the sum of
+    - -log of the share that its own noun has of all instances' nouns,
+    - the same for its attributes, if it has any: apart, for else a token whose colour can be seen
+      would look at the word for it and need not know which noun that word belongs to,
+    - how far the attention to its own words is below ``OWN_SHARE`` (in logs).
+    Mean over such tokens.
 
     Args:
         attention: (B, image, text), the shares of attention that text tokens get.
         mention: (B, image), the instance group that each image token shows, -1 for none.
         word: (B, text), the instance group that each text token names or describes, -1 for none.
+        noun: (B, text), whether a token is a noun.
         weight: (B,), each sample's weight.
     """
-    named = (word >= 0)[:, None]
-    own_words = (mention[:, :, None] == word[:, None]) & named
+    own_words = (mention[:, :, None] == word[:, None]) & (word >= 0)[:, None]
     own = (attention * own_words).sum(dim=-1) + _SMALLEST
-    others = (attention * (named & ~own_words)).sum(dim=-1)
-    loss = (own + others).log() - own.log() + (math.log(OWN_SHARE) - own.log()).clamp(min=0)
+    loss = (math.log(OWN_SHARE) - own.log()).clamp(min=0)
+    for kind in (noun, ~noun):
+        named = ((word >= 0) & kind)[:, None]
+        of_kind = (attention * named).sum(dim=-1) + _SMALLEST
+        own_of_kind = (attention * (own_words & named)).sum(dim=-1) + _SMALLEST
+        loss = loss + (of_kind.log() - own_of_kind.log()) * (own_words & named).any(dim=-1)
     shown = (mention >= 0) * weight[:, None]
     return (loss * shown).sum() / (mention >= 0).sum().clamp(min=1)

@@ -31,13 +31,14 @@ from bench.pocket.train.team import join_team
 from bench.pocket.train.text import (
     CLIP_WIDTH,
     MAX_TOKENS,
+    T5_BUCKETS,
     T5_WIDTH,
     clip_encoder,
     clip_tokenizer,
     t5_encoder,
     t5_tokenizer,
 )
-from bench.pocket.world.vocabulary import COLORS, NOUNS, TEXTURES, words
+from bench.pocket.world.vocabulary import COLORS, NOUNS, PLURALS, TEXTURES, words
 
 BATCH = 64
 WINDOW, STRIDE = 6, 1
@@ -50,12 +51,16 @@ FOREGROUND_WEIGHT = 3.0
 """Weight of an instance's image tokens in the velocity loss, against 1 for the background's."""
 NOISE_MEAN, NOISE_STD = 0.5, 1.2
 """Of the logit-normal time: more noise than FLUX's 0 and 1, for what is where is decided there."""
-BINDING_WEIGHT = 0.1
+BINDING_WEIGHT = 0.2
 BINDING_DOUBLE, BINDING_SINGLE = (1, 2), (1,)
 """Double-stream and single-stream blocks whose attention is taught."""
 AUXILIARY_WEIGHT = 0.1
 AUXILIARY_BLOCK = 1
 """Index of the single-stream block whose image tokens the auxiliary head reads."""
+MUON_SCALE, T5_SCALE = 2.0, 0.1
+"""Peak learning rates of Muon and of the matrices in T5's blocks, as multiples of AdamW's. T5 does
+not scale its attention's scores down, so at the full rate they grow until each token looks at one
+fixed other, and no gradient is left to change that (``docs/decisions/0009-word-order.md``)."""
 SHIFT = 2.0
 """Of the sampler's noise levels (Stable Diffusion 3, arXiv 2403.03206, equation 23): more of its
 steps at high noise, where it is decided what is where."""
@@ -99,6 +104,10 @@ class Learner(nn.Module):
         self.head = nn.Linear(6 * 32, sum(self.classes))
         self.register_buffer("empty_t5", self._empty(self.t5_tokenizer), persistent=False)
         self.register_buffer("empty_clip", self._empty(self.clip_tokenizer), persistent=False)
+        nouns = torch.zeros(len(self.t5_tokenizer), dtype=torch.bool)
+        for noun in (*NOUNS, *PLURALS.values()):
+            nouns[self.t5_tokenizer.convert_tokens_to_ids("▁" + noun)] = True
+        self.register_buffer("nouns", nouns, persistent=False)
         rows = torch.arange(GRID).repeat_interleave(GRID)
         ids = torch.stack([torch.zeros_like(rows), rows, torch.arange(GRID).repeat(GRID)], dim=1)
         self.register_buffer("image_ids", ids.float(), persistent=False)
@@ -166,9 +175,10 @@ class Learner(nn.Module):
         )
         rotary = self.transformer.pos_embed(torch.cat([text_ids, image_ids]))
         word = batch["word"].long()[:, :length]
-        told = (1 - t) * ~drop[:, 0]
+        noun = self.get_buffer("nouns")[t5_ids]
+        told = (1 - t * t) * ~drop[:, 0]
         binding = sum(
-            binding_loss(part.image_attention(rotary, length), mention, word, told)
+            binding_loss(part.image_attention(rotary, length), mention, word, noun, told)
             for part in self.taps
         ) / len(self.taps)
         return {
@@ -215,19 +225,32 @@ class Learner(nn.Module):
 
 
 def optimizers(learner: Learner, learning_rate: float) -> dict[str, torch.optim.Optimizer]:
-    """Muon for the matrices inside the transformer's blocks, AdamW for everything else."""
+    """Muon for the matrices inside the transformer's blocks, AdamW for everything else.
+
+    Each group's ``scale`` is its learning rate as a multiple of ``learning_rate``.
+    """
     blocks = [
         *learner.transformer.transformer_blocks.parameters(),
         *learner.transformer.single_transformer_blocks.parameters(),
     ]
     matrices = [p for p in blocks if p.ndim == 2]
-    chosen = {id(p) for p in matrices}
+    reading = [p for n, p in learner.t5.encoder.block.named_parameters() if n.endswith("weight")]
+    reading = [p for p in reading if p.ndim == 2 and p.shape[0] > T5_BUCKETS]
+    chosen = {id(p) for p in (*matrices, *reading)}
     rest = [p for p in learner.parameters() if id(p) not in chosen]
     return {
         "muon": torch.optim.Muon(
-            matrices, lr=learning_rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
+            [{"params": matrices, "scale": MUON_SCALE}],
+            lr=learning_rate,
+            weight_decay=0.01,
+            adjust_lr_fn="match_rms_adamw",
         ),
-        "adamw": torch.optim.AdamW(rest, learning_rate, (0.9, 0.98), weight_decay=0.0),
+        "adamw": torch.optim.AdamW(
+            [{"params": rest, "scale": 1.0}, {"params": reading, "scale": T5_SCALE}],
+            learning_rate,
+            (0.9, 0.98),
+            weight_decay=0.0,
+        ),
     }
 
 
@@ -238,7 +261,6 @@ def train(
     steps: int,
     decay_steps: int,
     learning_rate: float = 1e-3,
-    muon_scale: float = 2.0,
     checkpoint_every: int = 250,
     compile_blocks: bool = False,
     start: Path | None = None,
@@ -253,7 +275,6 @@ def train(
         steps: optimizer steps of 64 samples for each process (see ``team``).
         decay_steps: length of the final learning-rate decay.
         learning_rate: peak rate of AdamW.
-        muon_scale: Muon's peak rate as a multiple of AdamW's.
         start: an exported pipeline folder whose weights a new run begins with.
         compile_blocks: ``torch.compile`` the blocks (needs a C++ compiler; 1.3 times faster).
     """
@@ -286,9 +307,9 @@ def train(
         if step == steps - decay_steps and team.rank == 0:
             save_checkpoint(out / "flux-stable.ckpt", modules, parts, {"step": step})
         factor = warmup_stable_decay(step, steps, decay_steps)
-        for name, optimizer in parts.items():
+        for optimizer in parts.values():
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate * factor * (muon_scale if name == "muon" else 1.0)
+                group["lr"] = learning_rate * factor * group["scale"]
         # Noise depends on step and rank alone: a resumed run repeats the undisturbed one.
         generator = torch.Generator().manual_seed(step * team.size + team.rank)
         batch = pool(step, team)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -23,6 +24,12 @@ MAX_TOKENS = 40
 """Length of every T5 sequence, padding and end mark included."""
 SENTENCE_STARTS = frozenset(("a", "an", "the", "one", "two", "three", "four", "five", "six"))
 T5_WIDTH = 192
+T5_BUCKETS = 16
+"""Buckets of T5's relative positions, half of them for tokens before, half for those behind."""
+NEIGHBOURS = (-1, 1, -2, 2)
+"""Relative positions at which T5's first heads look before they have learned anything."""
+NEIGHBOUR_BIAS = 4.0
+"""How much (added to the attention's scores)."""
 CLIP_WIDTH = 64
 
 
@@ -71,8 +78,12 @@ def _merged(parts: list[str], pair: tuple[str, str]) -> list[str]:
 
 
 def t5_encoder(tokenizer: T5TokenizerFast) -> T5EncoderModel:
-    """An untrained two-layer T5 encoder, 192 wide."""
-    return T5EncoderModel(
+    """An untrained two-layer T5 encoder, 192 wide, whose first heads look at neighbours.
+
+    Which word describes which is told by their order alone, and FLUX gives text tokens no
+    positions of their own, so what T5 does not write into a token the generator cannot know.
+    """
+    encoder = T5EncoderModel(
         T5Config(
             vocab_size=len(tokenizer),
             d_model=T5_WIDTH,
@@ -82,12 +93,18 @@ def t5_encoder(tokenizer: T5TokenizerFast) -> T5EncoderModel:
             num_heads=6,
             feed_forward_proj="gated-gelu",
             dropout_rate=0.0,
-            relative_attention_num_buckets=16,
+            relative_attention_num_buckets=T5_BUCKETS,
             relative_attention_max_distance=32,
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
         )
     )
+    bias = encoder.encoder.block[0].layer[0].SelfAttention.relative_attention_bias
+    with torch.no_grad():
+        for head, offset in enumerate(NEIGHBOURS):
+            bucket = abs(offset) + (T5_BUCKETS // 2 if offset > 0 else 0)
+            bias.weight[bucket, head] = NEIGHBOUR_BIAS
+    return encoder
 
 
 def clip_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
