@@ -28,7 +28,7 @@ def one_thread(threads):
     threads(1)
 
 
-@pytest.mark.parametrize("recipe", [detector, blip], ids=["detector", "blip"])
+@pytest.mark.parametrize("recipe", [detector, blip, clip], ids=["detector", "blip", "clip"])
 def test_training_resumes_exactly(recipe, tmp_path, one_thread, small_pool):
     for folder, stops in (("whole", [3]), ("parts", [1, 3])):
         for stop in stops:
@@ -39,7 +39,7 @@ def test_training_resumes_exactly(recipe, tmp_path, one_thread, small_pool):
     assert rows[0]["step"] == 0 and np.isfinite(rows[0]["loss"])
 
 
-def test_clip_starts_from_blips_eyes_and_is_saved_for_open_clip(tmp_path, one_thread):
+def test_clip_starts_from_blips_eyes_and_is_saved_for_open_clip(tmp_path, one_thread, small_pool):
     torch.manual_seed(0)
     eyes = blip.new_model().eval()
     for parameter in eyes.parameters():

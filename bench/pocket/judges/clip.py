@@ -17,10 +17,13 @@ from bench.pocket.judges.captions import wrong_caption
 from bench.pocket.judges.data import SIZE, Sample, images, make_sample
 from bench.pocket.judges.intervals import bootstrap
 from bench.pocket.judges.loop import Losses, Schedule, fit
+from bench.pocket.judges.redrawn import REDRAWN, RedrawnPool, redrawn_samples
 from bench.pocket.world.splits import Split
 
 BATCH = 96
-SCHEDULE = Schedule(steps=300, lr=1e-3, muon_lr=0.004, warmup=40, ema=0.99, clip=1.0)
+SCHEDULE = Schedule(steps=500, lr=1e-3, muon_lr=0.004, warmup=40, ema=0.99, clip=1.0)
+WRONG = 2
+"""Wrong captions that each picture meets, made from its own."""
 GALLERY = 100
 """Pictures among which a caption must find its own."""
 CONTEXT = 40
@@ -73,7 +76,8 @@ def train(
 
     ``eyes`` is the folder of a trained pocket BLIP whose vision model the image tower starts
     from; by default the one trained beside ``out_dir``, else the shipped one. Each picture meets
-    every caption of its batch and a wrong caption made from its own.
+    every caption of its batch and ``WRONG`` wrong captions made from each. The pictures in the
+    generator's hand are those of ``RedrawnPool.beside``.
     """
     from open_clip.model import CLIP
     from transformers import BlipForQuestionAnswering
@@ -83,6 +87,7 @@ def train(
         eyes = beside if beside.is_dir() else POCKET_MODELS / "blip"
     if not eyes.is_dir():
         raise BenchError(f"no trained BLIP at {eyes}; run the recipe 'blip' first")
+    pool = RedrawnPool.beside(out_dir)
     torch.manual_seed(seed)
     model = CLIP(**model_config()["model_cfg"])
     # All but ``proj``, the last layer, which BLIP does not have.
@@ -94,13 +99,17 @@ def train(
     def step_losses(step: int) -> Losses:
         rng = np.random.default_rng([seed, step, 7])
         samples = [
-            make_sample("train", seed, step * batch + k, grid=bool(rng.random() < blip.ON_GRID))
+            pool.spoiled(rng)
+            if rng.random() < REDRAWN
+            else make_sample(
+                "train", seed, step * batch + k, grid=bool(rng.random() < blip.ON_GRID)
+            )
             for k in range(batch)
         ]
         captions = [s.scene.caption for s in samples]
-        wrong = [wrong_caption(s.scene, rng) for s in samples]
+        wrong = [wrong_caption(s.scene, rng) for _ in range(WRONG) for s in samples]
         ids = encode(
-            [*captions, *(w or c for w, c in zip(wrong, captions, strict=True))],
+            [*captions, *(w or c for w, c in zip(wrong, captions * WRONG, strict=True))],
             return_tensors="pt",
             padding="max_length",
             max_length=CONTEXT,
@@ -111,7 +120,7 @@ def train(
             read = model.encode_text(ids, normalize=True).float()
         scale = model.logit_scale.exp().clamp(max=HOTTEST)
         scores = scale * seen @ read.T
-        # Where no wrong caption could be made, the second half repeats the right one.
+        # Where no wrong caption could be made, the right one is repeated in its place.
         repeats = torch.tensor([w is None for w in wrong])
         blocked = torch.zeros_like(scores, dtype=torch.bool)
         blocked[:, batch:] = repeats[None]
@@ -153,10 +162,12 @@ def evaluate(
 
     ``n`` captions in galleries of 100 (of ``n`` if that is less; a last, smaller gallery is left
     out); 95 % interval by bootstrap over captions. Also from renders to captions, on degraded
-    renders, and how often a caption beats a wrong one made from it.
+    renders, on ``GALLERY`` pictures that pocket-flux has redrawn, and how often a caption beats
+    a wrong one made from it.
     """
     judge = load(folder)
-    out = {}
+    redrawn = redrawn_samples(POCKET_MODELS / "pocket-flux", split, min(n, GALLERY))
+    out = {"redrawn": _retrieval(judge, redrawn)}
     for name, degraded in (("clean", False), ("degraded", True)):
         samples = [make_sample(split, seed, k, degraded=degraded) for k in range(n)]
         out[name] = _retrieval(judge, samples)
@@ -165,6 +176,7 @@ def evaluate(
         **bootstrap(found, _mean),
         "picture_to_caption": bootstrap(back, _mean),
         "degraded": bootstrap(out["degraded"][0], _mean),
+        "redrawn": bootstrap(out["redrawn"][0], _mean),
         "against_wrong_caption": bootstrap(fine, _mean),
     }
 

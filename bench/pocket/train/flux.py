@@ -51,7 +51,7 @@ FOREGROUND_WEIGHT = 3.0
 """Weight of an instance's image tokens in the velocity loss, against 1 for the background's."""
 NOISE_MEAN, NOISE_STD = 0.5, 1.2
 """Of the logit-normal time: more noise than FLUX's 0 and 1, for what is where is decided there."""
-BINDING_WEIGHT = 0.2
+BINDING_WEIGHT = 0.4
 BINDING_DOUBLE, BINDING_SINGLE = (1, 2), (1,)
 """Double-stream and single-stream blocks whose attention is taught."""
 AUXILIARY_WEIGHT = 0.1
