@@ -31,7 +31,6 @@ from bench.pocket.train.team import join_team
 from bench.pocket.train.text import (
     CLIP_WIDTH,
     MAX_TOKENS,
-    T5_BUCKETS,
     T5_WIDTH,
     clip_encoder,
     clip_tokenizer,
@@ -234,8 +233,11 @@ def optimizers(learner: Learner, learning_rate: float) -> dict[str, torch.optim.
         *learner.transformer.single_transformer_blocks.parameters(),
     ]
     matrices = [p for p in blocks if p.ndim == 2]
-    reading = [p for n, p in learner.t5.encoder.block.named_parameters() if n.endswith("weight")]
-    reading = [p for p in reading if p.ndim == 2 and p.shape[0] > T5_BUCKETS]
+    reading = [
+        p
+        for name, p in learner.t5.encoder.block.named_parameters()
+        if p.ndim == 2 and "relative_attention_bias" not in name
+    ]
     chosen = {id(p) for p in (*matrices, *reading)}
     rest = [p for p in learner.parameters() if id(p) not in chosen]
     return {
