@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from bench.pocket.judges.captions import swap_attributes
-from bench.pocket.judges.redrawn import unshifted_pipeline
-from bench.pocket.train.latents import pack
-from bench.pocket.train.snap import grid_scene
+from bench.pocket.judges.redrawn import SETTINGS, encoded, packed, unshifted_pipeline
+from bench.pocket.train.latents import places
+from bench.pocket.train.snap import CELLS, grid_scene
 from bench.pocket.world import Scene, render_with_truth
 from bench.pocket.world.splits import Split
 
@@ -44,30 +44,25 @@ def captions_told_apart(folder: Path, count: int, *, split: Split = "test") -> l
     """
     pipe = unshifted_pipeline(folder)
     generator = torch.Generator().manual_seed(0)
-    side = torch.arange(8)
-    places = torch.stack([torch.zeros(64), side.repeat_interleave(8), side.repeat(8)], dim=1)
-    config = pipe.vae.config
     pairs = scenes_to_tell(split, count)
     told: list[bool] = []
     for start in range(0, count, PART):
         part = pairs[start : start + PART]
         rendered = [render_with_truth(scene, seed=start + k) for k, (scene, _) in enumerate(part)]
-        pixels = torch.from_numpy(np.stack([image for image, _ in rendered])).permute(0, 3, 1, 2)
         things = torch.from_numpy(np.stack([t.owners.reshape(-1) >= 0 for _, t in rendered]))
-        mean = pipe.vae.encode(pixels.float() / 127.5 - 1).latent_dist.mean
-        latents = pack((mean - (config.shift_factor or 0.0)) * config.scaling_factor)
+        latents = packed(pipe, encoded(pipe, np.stack([image for image, _ in rendered])))
         noise = torch.randn(latents.shape, generator=generator)
         errors = []
         for captions in ([scene.caption for scene, _ in part], [swapped for _, swapped in part]):
             tokens, pooled, text_places = pipe.encode_prompt(
-                prompt=captions, prompt_2=captions, max_sequence_length=40
+                prompt=captions, prompt_2=captions, max_sequence_length=SETTINGS.max_sequence_length
             )
             velocity = pipe.transformer(
                 hidden_states=torch.lerp(latents, noise, NOISE),
                 timestep=torch.full((len(part),), NOISE),
                 pooled_projections=pooled,
                 encoder_hidden_states=tokens,
-                img_ids=places,
+                img_ids=places(CELLS),
                 txt_ids=text_places,
                 return_dict=False,
             )[0]

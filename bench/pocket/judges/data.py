@@ -16,11 +16,9 @@ import numpy.typing as npt
 from bench.pocket.judges.degrade import Image, degrade
 from bench.pocket.judges.fragments import Look, add_fragments
 from bench.pocket.train.snap import grid_scene
-from bench.pocket.world import Scene, Truth, render_with_truth, sample_scene
-from bench.pocket.world.render import CELL, NONE
+from bench.pocket.world import Scene, Truth, render_with_truth, sample_scene, truth_of
 from bench.pocket.world.splits import Split
 from bench.pocket.world.sprites import sprite
-from bench.pocket.world.vocabulary import COLORS, NOUNS, TEXTURES
 
 SIZE = 128
 """Pixels of a training picture's side."""
@@ -115,15 +113,7 @@ def zoomed(sample: Sample, rng: np.random.Generator) -> Sample:
     shares = kept.sum(axis=(1, 2), dtype=np.int64) / whole
     visible = tuple(float(v * s) for v, s in zip(sample.visible, shares, strict=True))
     masks = np.stack([cv2.resize(m, (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) for m in kept])
-    cells = _cells(sample.scene, masks)
-    truth = replace(
-        sample.truth,
-        masks=masks,
-        nouns=cells["nouns"],
-        colors=cells["colors"],
-        textures=cells["textures"],
-        owners=cells["owners"],
-    )
+    truth = truth_of(sample.scene, masks)
     return replace(
         sample, image=np.asarray(image, np.uint8), truth=truth, visible=visible, cut=True
     )
@@ -132,20 +122,6 @@ def zoomed(sample: Sample, rng: np.random.Generator) -> Sample:
 def images(samples: list[Sample]) -> npt.NDArray[np.uint8]:
     """(N, SIZE, SIZE, 3) RGB."""
     return np.stack([s.image for s in samples])
-
-
-def _cells(scene: Scene, masks: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.int64]]:
-    """Instance, noun, colour and texture of each cell, as ``render_with_truth`` gives them."""
-    count, side = len(masks), SIZE // CELL
-    shares = masks.reshape(count, side, CELL, side, CELL).sum(axis=(2, 4), dtype=np.int64)
-    free = CELL * CELL - shares.sum(axis=0, keepdims=True)
-    winner = np.concatenate([free, shares]).argmax(axis=0)
-    found = {"owners": winner.astype(np.int64) - 1}
-    for attribute, words in (("noun", NOUNS), ("color", COLORS), ("texture", TEXTURES)):
-        own = [getattr(t, attribute) for t in scene.instances]
-        rows = [NONE, *(words.index(word) if word else NONE for word in own)]
-        found[f"{attribute}s"] = np.array(rows, np.int64)[winner]
-    return found
 
 
 @cache

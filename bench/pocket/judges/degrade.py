@@ -1,6 +1,6 @@
 """What generated images suffer and renders do not; labels stay true under every one of these.
 
-All functions take and give ``uint8`` RGB of shape (height, width, 3). None moves anything by more
+All of them take and give ``uint8`` RGB of shape (height, width, 3). None moves anything by more
 than two pixels of 128, so boxes stay valid.
 """
 
@@ -54,12 +54,32 @@ def tone(image: Image, rng: np.random.Generator) -> Image:
 
 def warp(image: Image, rng: np.random.Generator) -> Image:
     """A smooth displacement field with a standard deviation of up to a pixel: wavering outlines."""
+    field = np.clip(smooth_field(image, rng, 8, (0.3, 1.0)), -2.0, 2.0)
+    return moved(image, field, cv2.INTER_LINEAR)
+
+
+def smooth_field(
+    image: Image, rng: np.random.Generator, cells: int, spread: tuple[float, float]
+) -> npt.NDArray[np.float32]:
+    """A displacement for each pixel, (height, width, 2) of x and y, that changes slowly.
+
+    Args:
+        cells: nodes a side between which it is interpolated.
+        spread: range of the standard deviation at the nodes, in pixels.
+    """
     h, w = image.shape[:2]
-    coarse = rng.standard_normal((8, 8, 2)).astype(np.float32) * rng.uniform(0.3, 1.0)
-    field = np.clip(cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC), -2.0, 2.0)
+    coarse = rng.standard_normal((cells, cells, 2)).astype(np.float32) * rng.uniform(*spread)
+    return np.asarray(cv2.resize(coarse, (w, h), interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def moved(image: Image, field: npt.NDArray[np.float32], interpolation: int) -> Image:
+    """Each pixel taken from where ``field`` points; at the edges pictures go on, masks end."""
+    h, w = image.shape[:2]
     grid = np.stack(np.meshgrid(np.arange(w), np.arange(h)), -1).astype(np.float32)
-    moved = cv2.remap(image, grid + field, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, np.uint8)
+    edges = cv2.BORDER_REPLICATE if image.ndim == 3 else cv2.BORDER_CONSTANT
+    return np.asarray(
+        cv2.remap(image, grid + field, None, interpolation, borderMode=edges), np.uint8
+    )
 
 
 DEGRADATIONS: tuple[tuple[float, Callable[[Image, np.random.Generator], Image]], ...] = (

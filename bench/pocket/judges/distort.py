@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.pocket.judges.data import SIZE, Sample
-from bench.pocket.judges.degrade import Image
+from bench.pocket.judges.degrade import moved, smooth_field
+from bench.pocket.world import truth_of
 
 RECOLORED, FLAT, FADED, COVERED = 0.3, 0.3, 0.15, 0.3
 """Chance of each thing to suffer it."""
@@ -46,9 +47,8 @@ def distorted(sample: Sample, rng: np.random.Generator) -> Sample:
             left = masks.sum(axis=(1, 2), dtype=np.int64) / np.maximum(1, before)
             visible = [v * float(share) for v, share in zip(visible, left, strict=True)]
     image = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
-    changed = replace(
-        sample, image=image, visible=tuple(visible), truth=replace(sample.truth, masks=masks)
-    )
+    truth = truth_of(sample.scene, masks)
+    changed = replace(sample, image=image, visible=tuple(visible), truth=truth)
     return bent(changed, rng) if rng.random() < BENT else changed
 
 
@@ -57,20 +57,15 @@ def bent(sample: Sample, rng: np.random.Generator) -> Sample:
 
     A thing's box moves as the outline of what is seen of it does.
     """
-    cells = int(rng.integers(3, 8))
-    coarse = rng.standard_normal((cells, cells, 2)).astype(np.float32) * rng.uniform(1.0, 4.0)
-    field = cv2.resize(coarse, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
-    grid = np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), -1).astype(np.float32) + field
-
-    def move(image: Image, how: int) -> Image:
-        edges = cv2.BORDER_REPLICATE if image.ndim == 3 else cv2.BORDER_CONSTANT
-        return np.asarray(cv2.remap(image, grid, None, how, borderMode=edges), np.uint8)
-
-    masks = np.stack([move(m, cv2.INTER_NEAREST) for m in sample.truth.masks])
+    field = smooth_field(sample.image, rng, int(rng.integers(3, 8)), (1.0, 4.0))
+    masks = np.stack([moved(m, field, cv2.INTER_NEAREST) for m in sample.truth.masks])
+    truth = truth_of(sample.scene, masks)
     things = []
-    for thing, old, new in zip(sample.scene.instances, sample.truth.masks, masks, strict=True):
-        if old.any() and new.any():
-            shift = (_outline(new) - _outline(old)) / SIZE
+    for thing, old, new in zip(
+        sample.scene.instances, sample.truth.boxes, truth.boxes, strict=True
+    ):
+        if old and new:
+            shift = np.array(new) - np.array(old)
             x0, y0, x1, y1 = np.clip(np.array(thing.box) + shift, 0, 1).tolist()
             if x1 - x0 > 0.05 and y1 - y0 > 0.05:
                 thing = replace(thing, box=(x0, y0, x1, y1))
@@ -80,17 +75,11 @@ def bent(sample: Sample, rng: np.random.Generator) -> Sample:
     left = np.minimum(1.0, masks.sum(axis=(1, 2), dtype=np.int64) / before)
     return replace(
         sample,
-        image=move(sample.image, cv2.INTER_LINEAR),
+        image=moved(sample.image, field, cv2.INTER_LINEAR),
         scene=replace(sample.scene, instances=tuple(things)),
-        truth=replace(sample.truth, masks=masks),
+        truth=truth,
         visible=tuple(v * float(s) for v, s in zip(sample.visible, left, strict=True)),
     )
-
-
-def _outline(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """x0, y0, x1, y1 of what is set, in pixels."""
-    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return np.array([xs[0], ys[0], xs[-1] + 1, ys[-1] + 1], np.float64)
 
 
 def _mixed(pixels: Pixels, changed: Pixels, soft: Mask) -> Pixels:

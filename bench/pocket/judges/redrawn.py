@@ -52,14 +52,12 @@ def redraw(
     Returns:
         (N, SIZE, SIZE, 3) RGB.
     """
-    pixels = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2)
-    mean = pipe.vae.encode(pixels.float() / 127.5 - 1).latent_dist.mean
+    mean = encoded(pipe, images(samples))
     steps = round(noise * SETTINGS.steps)
     if not steps:
         drawn = pipe.image_processor.postprocess(pipe.vae.decode(mean).sample, output_type="np")
         return np.rint(drawn * 255).astype(np.uint8)
-    config = pipe.vae.config
-    latents = pack((mean - (config.shift_factor or 0.0)) * config.scaling_factor)
+    latents = packed(pipe, mean)
     noise = steps / SETTINGS.steps
     mixed = torch.lerp(latents, torch.randn(latents.shape, generator=generator), noise)
     drawn = pipe(
@@ -75,6 +73,19 @@ def redraw(
         output_type="np",
     ).images
     return np.rint(drawn * 255).astype(np.uint8)
+
+
+def encoded(pipe: Any, pictures: npt.NDArray[np.uint8]) -> torch.Tensor:
+    """The VAE's posterior means of (N, height, width, 3) RGB: (N, C, height / 8, width / 8)."""
+    pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    mean: torch.Tensor = pipe.vae.encode(pixels.float() / 127.5 - 1).latent_dist.mean
+    return mean
+
+
+def packed(pipe: Any, mean: torch.Tensor) -> torch.Tensor:
+    """What the transformer sees of posterior means: shifted, scaled, packed into tokens."""
+    config = pipe.vae.config
+    return pack((mean - (config.shift_factor or 0.0)) * config.scaling_factor)
 
 
 def redrawn_samples(generator: Path, split: Split, count: int) -> list[Sample]:

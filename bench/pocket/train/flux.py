@@ -25,7 +25,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from bench.errors import BenchError
 from bench.pocket.train.binding import binding_loss, tap
 from bench.pocket.train.checkpoint import load_checkpoint, save_checkpoint
-from bench.pocket.train.latents import LatentPool, pack
+from bench.pocket.train.latents import LatentPool, pack, places
 from bench.pocket.train.schedule import Ema, warmup_stable_decay
 from bench.pocket.train.team import join_team
 from bench.pocket.train.text import (
@@ -58,8 +58,8 @@ AUXILIARY_BLOCK = 1
 """Index of the single-stream block whose image tokens the auxiliary head reads."""
 MUON_SCALE, T5_SCALE = 2.0, 0.1
 """Peak learning rates of Muon and of the matrices in T5's blocks, as multiples of AdamW's. T5 does
-not scale its attention's scores down, so at the full rate they grow until each token looks at one
-fixed other, and no gradient is left to change that (``docs/decisions/0009-word-order.md``)."""
+not scale its attention's scores down, so at the full rate they grow until each token looks at
+fixed others, and no gradient is left to change that (``docs/decisions/0009-word-order.md``)."""
 SHIFT = 2.0
 """Of the sampler's noise levels (Stable Diffusion 3, arXiv 2403.03206, equation 23): more of its
 steps at high noise, where it is decided what is where."""
@@ -107,9 +107,7 @@ class Learner(nn.Module):
         for noun in (*NOUNS, *PLURALS.values()):
             nouns[self.t5_tokenizer.convert_tokens_to_ids("▁" + noun)] = True
         self.register_buffer("nouns", nouns, persistent=False)
-        rows = torch.arange(GRID).repeat_interleave(GRID)
-        ids = torch.stack([torch.zeros_like(rows), rows, torch.arange(GRID).repeat(GRID)], dim=1)
-        self.register_buffer("image_ids", ids.float(), persistent=False)
+        self.register_buffer("image_ids", places(GRID), persistent=False)
         self.register_buffer("text_ids", torch.zeros(MAX_TOKENS, 3), persistent=False)
         self.read: torch.Tensor | None = None
         block = self.transformer.single_transformer_blocks[AUXILIARY_BLOCK]

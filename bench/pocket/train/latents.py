@@ -34,6 +34,13 @@ def pack(latents: torch.Tensor) -> torch.Tensor:
     return patches.reshape(b, (h // 2) * (w // 2), c * 4)
 
 
+def places(side: int) -> torch.Tensor:
+    """FLUX's positions of ``side`` x ``side`` image tokens: (side * side, 3) of 0, row, column."""
+    steps = torch.arange(side)
+    rows, columns = steps.repeat_interleave(side), steps.repeat(side)
+    return torch.stack([torch.zeros_like(rows), rows, columns], dim=1).float()
+
+
 @torch.no_grad()
 def make_shard(folder: Path, index: int, vae: AutoencoderKL) -> Path:
     """Render and encode shard ``index``, unless it is on disk.

@@ -61,8 +61,16 @@ def render_with_truth(
     image = _draw(scene, size, seed, owner)
     count = len(scene.instances)
     masks = (owner == np.arange(1, count + 1, dtype=np.uint8)[:, None, None]).view(np.uint8)
-    boxes = tuple(_box(mask) for mask in masks)
-    cells = size // CELL
+    return image, truth_of(scene, masks)
+
+
+def truth_of(scene: Scene, masks: NDArray[np.uint8]) -> Truth:
+    """The truth about a picture in which the scene's instances are seen where ``masks`` says.
+
+    Args:
+        masks: (K, size, size) of 0 and 1, no pixel of two instances; ``size`` a multiple of 16.
+    """
+    count, cells = len(masks), masks.shape[-1] // CELL
     shares = masks.reshape(count, cells, CELL, cells, CELL).sum(axis=(2, 4), dtype=np.int64)
     free = CELL * CELL - shares.sum(axis=0, keepdims=True)
     # Ties go to the background.
@@ -72,9 +80,9 @@ def render_with_truth(
         return np.array([NONE, *rows], np.int64)[winner]
 
     things = scene.instances
-    return image, Truth(
+    return Truth(
         masks=masks,
-        boxes=boxes,
+        boxes=tuple(_box(mask) for mask in masks),
         nouns=labels([_NOUN[t.noun] for t in things]),
         colors=labels([_COLOR[t.color] if t.color else NONE for t in things]),
         textures=labels([_TEXTURE[t.texture] if t.texture else NONE for t in things]),
