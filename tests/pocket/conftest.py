@@ -10,5 +10,5 @@ def small_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pool of four redrawn pictures instead of thousands."""
     from bench.pocket.judges import redrawn
 
-    for name, value in (("SHARD", 2), ("SHARDS", 2), ("PART", 2), ("NOISE", (0.1, 0.15))):
+    for name, value in (("SHARD", 2), ("SHARDS", 2), ("PART", 2)):
         monkeypatch.setattr(redrawn, name, value)

@@ -22,7 +22,7 @@ def clean(seed: int):
 
 def alone(monkeypatch, chance: str):
     """Pairs of scenes before and after the one change that is left, which befalls every thing."""
-    for name in ("RECOLORED", "FLAT", "FADED", "COVERED", "BENT"):
+    for name in ("RECOLORED", "FLAT", "PATTERNED", "FADED", "COVERED", "BENT"):
         monkeypatch.setattr(distort, name, float(name == chance))
     for seed in range(12):
         before = clean(seed)
@@ -72,6 +72,19 @@ def test_colours_change_on_the_things_alone(monkeypatch):
         near = np.asarray(distort.cv2.dilate(seen.astype(np.uint8), np.ones((9, 9)))) > 0
         assert change[~near].max(initial=0) == 0
         assert change[seen].mean() > 5
+        assert after.visible == before.visible
+
+
+def test_patterns_lie_on_the_things_alone_and_keep_their_hues(monkeypatch):
+    """All three channels rise and fall together, so what is left of a colour stays its own."""
+    for before, after in alone(monkeypatch, "PATTERNED"):
+        change = after.image.astype(int) - before.image
+        seen = before.truth.masks.max(axis=0) > 0
+        near = np.asarray(distort.cv2.dilate(seen.astype(np.uint8), np.ones((9, 9)))) > 0
+        assert np.abs(change[~near]).max(initial=0) == 0
+        unclipped = ((before.image > 80) & (before.image < 175)).all(axis=-1)
+        assert np.ptp(change, axis=-1)[seen & unclipped].max(initial=0) <= 1
+        assert change[seen].min() < -10 and change[seen].max() > 10
         assert after.visible == before.visible
 
 

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file  # noqa: E402
 
 from bench.pocket.judges import blip, clip, detector, tokens  # noqa: E402
-from bench.pocket.judges.loop import Schedule  # noqa: E402
+from bench.pocket.judges.loop import Schedule, fit  # noqa: E402
 
 TINY = Schedule(steps=4, lr=1e-3, warmup=2)
 
@@ -37,6 +37,24 @@ def test_training_resumes_exactly(recipe, tmp_path, one_thread, small_pool):
     assert same(tmp_path / "whole" / name, tmp_path / "parts" / name)
     rows = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").open()]
     assert rows[0]["step"] == 0 and np.isfinite(rows[0]["loss"])
+
+
+def test_filters_learn_as_matrices_of_one_row_a_channel(tmp_path, one_thread):
+    """After one step of Muon filters have moved by a matrix whose singular values are alike."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(16, 16, 3), torch.nn.BatchNorm2d(16))
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    pictures, wanted = torch.randn(8, 16, 8, 8), torch.randn(8, 16, 6, 6)
+
+    def step_losses(_: int) -> dict[str, torch.Tensor]:
+        return {"loss": (model(pictures) - wanted).square().mean()}
+
+    schedule = replace(TINY, steps=1, warmup=0, weight_decay=0.0, ema=0.0)
+    fit(tmp_path, model, step_losses, schedule, convolutional=True)
+    moved = {name: value - before[name] for name, value in model.named_parameters()}
+    assert all(change.abs().max() > 0 for name, change in moved.items() if name != "0.bias")
+    values = torch.linalg.svdvals(moved["0.weight"].view(16, -1))
+    assert values.max() < 2 * values.min()
 
 
 def test_clip_starts_from_blips_eyes_and_is_saved_for_open_clip(tmp_path, one_thread, small_pool):

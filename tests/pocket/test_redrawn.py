@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from bench.models import POCKET_MODELS  # noqa: E402
-from bench.pocket.judges import redrawn  # noqa: E402
+from bench.pocket.judges import detector, redrawn  # noqa: E402
 from bench.pocket.judges.data import make_sample  # noqa: E402
-from bench.pocket.judges.redrawn import RedrawnPool, redraw, unshifted_pipeline  # noqa: E402
+from bench.pocket.judges.redrawn import (  # noqa: E402
+    PLAIN,
+    STEERED,
+    RedrawnPool,
+    redraw,
+    unshifted_pipeline,
+)
+from bench.pocket.world import render_with_truth  # noqa: E402
 from bench.pocket.world.splits import pair_split  # noqa: E402
 
 
@@ -37,6 +46,19 @@ def test_more_noise_changes_a_picture_more_and_keeps_what_it_shows(pipe):
         assert min(range(4), key=lambda j: distance(found[k], truth[j])) == k
 
 
+def test_ast_keeps_things_in_place_at_noise_where_the_generator_alone_moves_them(pipe):
+    samples = [redrawn.scene_to_redraw("train", k, STEERED) for k in range(16)]
+    yolo = detector.load(POCKET_MODELS / "detector")
+    found = {}
+    for hand in (PLAIN, STEERED):
+        drawn = redraw(pipe, samples, 0.95, torch.Generator().manual_seed(0), hand.method)
+        shown = [replace(s, image=image) for s, image in zip(samples, drawn, strict=True)]
+        boxes = detector.predict(yolo, shown, conf=0.3)
+        rows = [detector._matched(s, b) for s, b in zip(shown, boxes, strict=True)]
+        found[hand.name] = sum(row[0].sum() for row in rows)
+    assert found["steered"] >= found["plain"] + 5
+
+
 def test_a_pool_is_made_once_and_the_same_again(tmp_path, small_pool, monkeypatch, threads):
     threads(1)
     first = RedrawnPool.beside(tmp_path / "detector")
@@ -53,13 +75,24 @@ def test_a_pool_is_made_once_and_the_same_again(tmp_path, small_pool, monkeypatc
         RedrawnPool.beside(tmp_path / "blip")
 
 
-def test_samples_are_training_scenes_in_the_generators_hand(tmp_path, small_pool):
-    pool = RedrawnPool(tmp_path, POCKET_MODELS / "pocket-flux")
+@pytest.mark.parametrize("hand", [PLAIN, STEERED], ids=lambda hand: hand.name)
+def test_samples_are_training_scenes_in_the_generators_hand(tmp_path, small_pool, hand):
+    pool = RedrawnPool(tmp_path, POCKET_MODELS / "pocket-flux", hand)
     for index in range(len(pool)):
         one = pool.sample(index)
-        scene = one.scene
-        clean = make_sample("train", redrawn.SEED, index, degraded=False, grid=index % 2 == 0)
-        assert scene == clean.scene and (one.truth.masks == clean.truth.masks).all()
-        assert (one.image != clean.image).any()
-        things = scene.instances
+        things = one.scene.instances
+        clean, _ = render_with_truth(one.scene)
+        assert len(things) >= hand.least
+        # Drawn anew, and still nearer to its own scene than a picture of one gray is.
+        assert (one.image != clean).any()
+        assert distance(one.image, clean) < distance(np.full_like(clean, 128), clean)
         assert all(pair_split(t.noun, a) == "train" for t in things for a in t.attributes)
+
+
+def test_hands_do_not_share_scenes_or_shards(tmp_path, small_pool):
+    plain, steered = (
+        RedrawnPool(tmp_path, POCKET_MODELS / "pocket-flux", hand) for hand in (PLAIN, STEERED)
+    )
+    scenes = [[pool.sample(k).scene for k in range(len(pool))] for pool in (plain, steered)]
+    assert not any(scene in scenes[0] for scene in scenes[1])
+    assert len(list(tmp_path.iterdir())) == 2 * redrawn.SHARDS

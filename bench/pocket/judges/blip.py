@@ -183,7 +183,7 @@ def train(
             "right": (wanted == answers).float().mean(),
         }
 
-    fit(out_dir, trainee, step_losses, schedule, muon=True, resume=resume, stop_after=stop_after)
+    fit(out_dir, trainee, step_losses, schedule, resume=resume, stop_after=stop_after)
     if stop_after is None or stop_after >= schedule.steps:
         pool = RedrawnPool.beside(out_dir)
         fit(
@@ -191,7 +191,6 @@ def train(
             trainee,
             lambda step: step_losses(schedule.steps + step, pool),
             hand,
-            muon=True,
             resume=resume,
         )
         save(trainee.blip, out_dir / "model")

@@ -130,7 +130,7 @@ def train(
         right = (scores.masked_fill(blocked, -1e4).argmax(dim=1) == truth).float().mean()
         return {"loss": (to_text + to_image) / 2, "right": right, "scale": scale}
 
-    fit(out_dir, model, step_losses, schedule, muon=True, resume=resume, stop_after=stop_after)
+    fit(out_dir, model, step_losses, schedule, resume=resume, stop_after=stop_after)
     if stop_after is None or stop_after >= schedule.steps:
         save(model, out_dir / "model")
 

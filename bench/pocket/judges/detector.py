@@ -24,7 +24,8 @@ from bench.pocket.judges.intervals import bootstrap
 from bench.pocket.judges.loop import Losses, Schedule, fit
 from bench.pocket.judges.redrawn import (
     LEFT_ALONE,
-    REDRAWN,
+    PLAIN,
+    STEERED,
     RedrawnPool,
     generator_beside,
     redrawn_samples,
@@ -33,12 +34,14 @@ from bench.pocket.world.splits import Split
 from bench.pocket.world.vocabulary import NOUNS
 
 BATCH = 48
+REDRAWN, BY_AST = 0.2, 0.4
+"""Shares of training pictures that the generator has drawn anew: alone, and steered by AST."""
 DISTORTED = 0.6
 """Share of training pictures whose things are drawn as by a weak hand (``distort``)."""
 TURNED, GRAY = 0.5, 0.1
 """Shares of training pictures whose hues are turned, and that have no colours. Training lacks
 the held-out pairs of noun and colour, so colours would tell what a thing is not."""
-SCHEDULE = Schedule(steps=4000, lr=2.5e-3)
+SCHEDULE = Schedule(steps=3600, lr=2.5e-3, muon_lr=0.01)
 Array = npt.NDArray[Any]
 _INDEX = {noun: k for k, noun in enumerate(NOUNS)}
 
@@ -51,21 +54,21 @@ def model_yaml() -> dict[str, Any]:
     return {
         "nc": len(NOUNS),
         "backbone": [
-            [-1, 1, "Conv", [24, 3, 2]],
-            [-1, 1, "Conv", [64, 3, 2]],
-            [-1, 1, "Conv", [128, 3, 2]],
-            [-1, 2, "C3k2", [128, False, 0.5]],
-            [-1, 1, "Conv", [192, 3, 2]],
-            [-1, 2, "C3k2", [192, False, 0.5]],
-            [-1, 1, "SPPF", [192, 5]],
+            [-1, 1, "Conv", [32, 3, 2]],
+            [-1, 1, "Conv", [80, 3, 2]],
+            [-1, 1, "Conv", [160, 3, 2]],
+            [-1, 2, "C3k2", [160, False, 0.5]],
+            [-1, 1, "Conv", [256, 3, 2]],
+            [-1, 2, "C3k2", [256, False, 0.5]],
+            [-1, 1, "SPPF", [256, 5]],
         ],
         "head": [
             [-1, 1, "nn.Upsample", [None, 2, "nearest"]],
             [[-1, 3], 1, "Concat", [1]],
-            [-1, 1, "C3k2", [128, False]],
-            [-1, 1, "Conv", [128, 3, 2]],
+            [-1, 1, "C3k2", [160, False]],
+            [-1, 1, "Conv", [160, 3, 2]],
             [[-1, 6], 1, "Concat", [1]],
-            [-1, 1, "C3k2", [192, False]],
+            [-1, 1, "C3k2", [256, False]],
             [[9, 12], 1, "Detect", ["nc"]],
         ],
     }
@@ -86,16 +89,15 @@ def train(
     """
     from ultralytics.nn.tasks import DetectionModel
 
-    pool = RedrawnPool.beside(out_dir)
+    pools = RedrawnPool.beside(out_dir), RedrawnPool.beside(out_dir, STEERED)
     torch.manual_seed(seed)
     model = DetectionModel(model_yaml(), verbose=False)
     model.args = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)  # ultralytics' default loss weights
     model.names = dict(enumerate(NOUNS))
-    model = model.to(memory_format=torch.channels_last)
     criterion = model.init_criterion()
 
     def step_losses(step: int) -> Losses:
-        samples = [_training_sample(pool, seed, step * batch + k) for k in range(batch)]
+        samples = [_training_sample(pools, seed, step * batch + k) for k in range(batch)]
         pixels = torch.from_numpy(images(samples)).permute(0, 3, 1, 2).float() / 255
         with torch.autocast("cpu", torch.bfloat16):
             found = model(pixels.contiguous(memory_format=torch.channels_last))
@@ -103,15 +105,27 @@ def train(
         losses, parts = criterion(found, _targets(samples))
         return {"loss": losses.sum() / batch, **parts}
 
-    fit(out_dir, model, step_losses, schedule, muon=False, resume=resume, stop_after=stop_after)
+    fit(
+        out_dir,
+        model,
+        step_losses,
+        schedule,
+        convolutional=True,
+        resume=resume,
+        stop_after=stop_after,
+    )
     if stop_after is None or stop_after >= schedule.steps:
         finish(model, out_dir / "model", generator_beside(out_dir))
 
 
-def _training_sample(pool: RedrawnPool, seed: int, index: int) -> Sample:
+def _training_sample(pools: tuple[RedrawnPool, RedrawnPool], seed: int, index: int) -> Sample:
     rng = np.random.default_rng([seed, index, 1])
-    drawn_anew = rng.random() < REDRAWN
-    sample = pool.pick(rng) if drawn_anew else make_sample("train", seed, index, degraded=False)
+    chance = rng.random()
+    drawn_anew = chance < REDRAWN + BY_AST
+    if drawn_anew:
+        sample = pools[chance >= REDRAWN].pick(rng)
+    else:
+        sample = make_sample("train", seed, index, degraded=False)
     if rng.random() < DISTORTED:
         sample = distorted(sample, rng)
     sample = spoiled(sample, rng, untouched=LEFT_ALONE if drawn_anew else UNTOUCHED)
@@ -141,7 +155,8 @@ def finish(
     folder.mkdir(parents=True, exist_ok=True)
     export(model, folder / "model.onnx")
     samples = [make_sample("tune", seed, k) for k in range(n)]
-    samples += redrawn_samples(generator, "tune", n // 5)
+    for hand in (PLAIN, STEERED):
+        samples += redrawn_samples(generator, "tune", n // 10, hand)
     found = predict(load(folder), samples, conf=0.05)
     rows = [_matched(sample, boxes) for sample, boxes in zip(samples, found, strict=True)]
     right, score = (np.concatenate([row[k] for row in rows]) for k in (0, 1))
@@ -181,13 +196,15 @@ def evaluate(
 
     Instances of which less than ``SEEN`` is visible are neither asked for nor counted as wrong
     when found. Also the same on degraded renders, with the calibration of the scores there, and on
-    at most 128 pictures that pocket-flux has redrawn.
+    at most 128 pictures that pocket-flux has redrawn, alone and with AST.
     """
     yolo = load(folder)
+    generator = POCKET_MODELS / "pocket-flux"
     out: dict[str, Any] = {}
     rows: list[Row] = []
     for name, samples in (
-        ("redrawn", redrawn_samples(POCKET_MODELS / "pocket-flux", split, min(n, 128))),
+        ("redrawn", redrawn_samples(generator, split, min(n, 128))),
+        ("redrawn_by_ast", redrawn_samples(generator, split, min(n, 128), STEERED)),
         ("clean", [make_sample(split, seed, k, degraded=False) for k in range(n)]),
         ("degraded", [make_sample(split, seed, k) for k in range(n)]),
     ):
@@ -201,6 +218,7 @@ def evaluate(
         **out["clean"],
         "degraded": out["degraded"],
         "redrawn": out["redrawn"],
+        "redrawn_by_ast": out["redrawn_by_ast"],
         "calibration_error": calibration_error(score[counted], right[counted]),
         "right_when_above_0.8": float(right[sure].mean()),
     }

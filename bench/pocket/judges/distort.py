@@ -1,4 +1,4 @@
-"""Things drawn as a weak generator draws them: bent, flat, faded, painted over, in odd colours.
+"""Things as a weak generator draws them: bent, flat, patterned, faded, covered, recoloured.
 
 Unlike ``degrade``, which spoils whole pictures by little, this changes single things by much.
 Boxes, masks and visible shares follow; attributes do not, so only a judge of nouns may learn from
@@ -17,7 +17,7 @@ from bench.pocket.judges.data import SIZE, Sample
 from bench.pocket.judges.degrade import moved, smooth_field
 from bench.pocket.world import truth_of
 
-RECOLORED, FLAT, FADED, COVERED = 0.3, 0.3, 0.15, 0.3
+RECOLORED, FLAT, PATTERNED, FADED, COVERED = 0.3, 0.3, 0.2, 0.15, 0.3
 """Chance of each thing to suffer it."""
 BENT = 0.6
 """Chance of the whole picture."""
@@ -35,7 +35,12 @@ def distorted(sample: Sample, rng: np.random.Generator) -> Sample:
         soft = cv2.GaussianBlur(masks[k].astype(np.float32), (0, 0), 0.8)
         if soft.sum() < 40:
             continue
-        for chance, change in ((RECOLORED, _recolor), (FLAT, _flatten), (FADED, _fade)):
+        for chance, change in (
+            (RECOLORED, _recolor),
+            (FLAT, _flatten),
+            (PATTERNED, _pattern),
+            (FADED, _fade),
+        ):
             if rng.random() < chance:
                 pixels = _mixed(pixels, change(pixels, soft, rng), soft)
     masks = masks.copy()
@@ -102,6 +107,19 @@ def _flatten(pixels: Pixels, soft: Mask, rng: np.random.Generator) -> Pixels:
     weight = cv2.GaussianBlur(soft, (0, 0), sigma)[..., None] + 1e-3
     own = cv2.GaussianBlur(pixels * soft[..., None], (0, 0), sigma)
     return np.asarray(own / weight, np.float32)
+
+
+def _pattern(pixels: Pixels, soft: Mask, rng: np.random.Generator) -> Pixels:
+    """Lighter and darker in stripes or checks of 4 to 16 pixels, at any angle."""
+    angle, period = rng.uniform(0, np.pi), rng.uniform(4, 16)
+    y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32) * np.float32(2 * np.pi / period)
+    along = np.cos(angle) * x + np.sin(angle) * y
+    across = np.cos(angle) * y - np.sin(angle) * x
+    waves = np.sin(along + rng.uniform(0, 6))
+    if rng.random() < 0.5:
+        waves = waves * np.sin(across + rng.uniform(0, 6))
+    sharp = np.clip(waves * rng.uniform(1, 4), -1, 1)  # from waves to bars
+    return np.asarray(np.clip(pixels + sharp[..., None] * rng.uniform(20, 80), 0, 255), np.float32)
 
 
 def _fade(pixels: Pixels, soft: Mask, rng: np.random.Generator) -> Pixels:
