@@ -41,7 +41,7 @@ DISTORTED = 0.6
 TURNED, GRAY = 0.5, 0.1
 """Shares of training pictures whose hues are turned, and that have no colours. Training lacks
 the held-out pairs of noun and colour, so colours would tell what a thing is not."""
-SCHEDULE = Schedule(steps=3600, lr=2.5e-3, muon_lr=0.01)
+SCHEDULE = Schedule(steps=4000, lr=2.5e-3, muon_lr=0.01)
 Array = npt.NDArray[Any]
 _INDEX = {noun: k for k, noun in enumerate(NOUNS)}
 
