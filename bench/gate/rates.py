@@ -18,7 +18,7 @@ from bench.gate.result import Verdict
 from bench.leaderboard.dense import check, columns_of
 from bench.leaderboard.table import Column
 from bench.leaderboard.wording import bracket, number, signed
-from bench.stats import Comparison, Interval, compare
+from bench.stats import Comparison, Interval, compare, exact_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,7 +184,7 @@ def rates(
                 failed=verdicts[Verdict.FAIL],
                 undecided=verdicts[Verdict.UNDECIDED],
                 passed=verdicts[Verdict.PASS],
-                failed_interval=_exact(verdicts[Verdict.FAIL], repeats),
+                failed_interval=exact_interval(verdicts[Verdict.FAIL], repeats),
                 by_score=dict(by_score.most_common()),
             )
         )
@@ -246,10 +246,3 @@ def _changes(
         if found is not None:
             result[column.key] = found
     return result
-
-
-def _exact(successes: int, trials: int) -> Interval:
-    from scipy.stats import binomtest
-
-    low, high = binomtest(successes, trials).proportion_ci(method="exact")
-    return Interval(float(low), float(high))

@@ -18,6 +18,7 @@ from bench.models import POCKET_MODELS
 from bench.pocket.labelled import agreement, read_labelled
 from bench.pocket.parsed import drawn_layout
 from bench.pocket.world import sample_scene
+from bench.stats import exact_interval
 from bench.types import Layout
 
 Row = dict[str, Any]
@@ -35,6 +36,13 @@ def interval(values: Sequence[float]) -> dict[str, float | int]:
     means = data[rng.integers(0, len(data), (RESAMPLES, len(data)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return {"value": float(data.mean()), "low": float(low), "high": float(high), "n": len(data)}
+
+
+def share(answers: Sequence[bool]) -> dict[str, float | int]:
+    """How often the answer is yes, with the exact interval."""
+    yes, n = sum(answers), len(answers)
+    low, high = exact_interval(yes, n)
+    return {"value": yes / n, "low": low, "high": high, "n": n}
 
 
 def held_out_layouts(category: str, instances: int, count: int) -> list[Layout]:
@@ -88,11 +96,11 @@ def vae_psnr(count: int) -> Row:
 
 def one_instance(count: int) -> Row:
     images = judged_instances("single", 1, count)
-    return interval([bool(i[0]["present"] and i[0]["attribute_ok"]) for i in images])
+    return share([bool(i[0]["present"] and i[0]["attribute_ok"]) for i in images])
 
 
 def two_present(count: int) -> Row:
-    return interval([all(i["present"] for i in e) for e in judged_instances("color", 2, count)])
+    return share([all(i["present"] for i in e) for e in judged_instances("color", 2, count)])
 
 
 def two_bound(count: int) -> Row:
@@ -100,9 +108,9 @@ def two_bound(count: int) -> Row:
     from bench.pocket.word_order import captions_told_apart
 
     images = judged_instances("color", 2, count)
-    told = interval(captions_told_apart(POCKET_MODELS / "pocket-flux", count))
+    told = share(captions_told_apart(POCKET_MODELS / "pocket-flux", count))
     return {
-        **interval([all(i["present"] and i["attribute_ok"] for i in e) for e in images]),
+        **share([all(i["present"] and i["attribute_ok"] for i in e) for e in images]),
         "details": [{"name": "captions-told-apart", **told}],
     }
 

@@ -5,6 +5,7 @@ from bench.stats.clusters import Clustered, cluster
 from bench.stats.paired import Comparison, compare, holm, holm_adjusted
 from bench.stats.permutation import sign_flip_p
 from bench.stats.power import minimum_detectable_effect, prompts_needed
+from bench.stats.proportion import exact_interval
 
 __all__ = [
     "MIN_PROMPTS",
@@ -14,6 +15,7 @@ __all__ = [
     "Interval",
     "cluster",
     "compare",
+    "exact_interval",
     "holm",
     "holm_adjusted",
     "intervals",

@@ -11,7 +11,15 @@ import pytest
 from bench.cli import main
 from bench.errors import BenchError
 from bench.pocket import evaluate as module
-from bench.pocket.evaluate import TARGETS, ast_ratio, evaluate, held_out_layouts, interval, table
+from bench.pocket.evaluate import (
+    TARGETS,
+    ast_ratio,
+    evaluate,
+    held_out_layouts,
+    interval,
+    share,
+    table,
+)
 from bench.pocket.world.splits import pair_split
 
 
@@ -27,6 +35,14 @@ def test_interval_holds_the_mean_and_narrows_with_more_values():
     assert few["value"] == many["value"] == 0.5
     assert few["low"] < many["low"] < 0.5 < many["high"] < few["high"]
     assert many["n"] == 400
+
+
+def test_shares_keep_a_width_when_all_answers_are_alike():
+    row = share([True] * 64)
+    assert row["value"] == row["high"] == 1.0 and row["n"] == 64
+    assert row["low"] == pytest.approx(0.025 ** (1 / 64))  # all right with a chance of 2.5 %
+    mixed = share([True, False, False, True])
+    assert mixed["low"] < mixed["value"] == 0.5 < mixed["high"]
 
 
 def test_held_out_layouts_ask_for_colours_that_training_never_combined():

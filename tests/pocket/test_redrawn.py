@@ -37,7 +37,7 @@ def test_more_noise_changes_a_picture_more_and_keeps_what_it_shows(pipe):
     truth = np.stack([s.image for s in samples])
     changes = []
     for noise in (0.0, 0.3, 0.7):
-        found = redraw(pipe, samples, noise, torch.Generator().manual_seed(0))
+        found = redraw(pipe, samples, noise, torch.Generator().manual_seed(0), PLAIN.method)
         assert found.shape == truth.shape and found.dtype == np.uint8
         changes.append(distance(found, truth))
     assert changes[0] < changes[1] < changes[2]

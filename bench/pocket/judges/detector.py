@@ -34,7 +34,7 @@ from bench.pocket.world.splits import Split
 from bench.pocket.world.vocabulary import NOUNS
 
 BATCH = 48
-REDRAWN, BY_AST = 0.2, 0.4
+ALONE, BY_AST = 0.2, 0.4
 """Shares of training pictures that the generator has drawn anew: alone, and steered by AST."""
 DISTORTED = 0.6
 """Share of training pictures whose things are drawn as by a weak hand (``distort``)."""
@@ -121,9 +121,9 @@ def train(
 def _training_sample(pools: tuple[RedrawnPool, RedrawnPool], seed: int, index: int) -> Sample:
     rng = np.random.default_rng([seed, index, 1])
     chance = rng.random()
-    drawn_anew = chance < REDRAWN + BY_AST
+    drawn_anew = chance < ALONE + BY_AST
     if drawn_anew:
-        sample = pools[chance >= REDRAWN].pick(rng)
+        sample = pools[0 if chance < ALONE else 1].pick(rng)
     else:
         sample = make_sample("train", seed, index, degraded=False)
     if rng.random() < DISTORTED:
