@@ -11,7 +11,7 @@ pytest.importorskip("cv2")
 
 from bench.pocket.judges import distort  # noqa: E402
 from bench.pocket.judges.data import SIZE, make_sample  # noqa: E402
-from bench.pocket.judges.distort import bent, distorted  # noqa: E402
+from bench.pocket.judges.distort import bent, closer, distorted, mirrored  # noqa: E402
 
 seeds = st.integers(0, 10_000)
 
@@ -47,6 +47,43 @@ def test_nothing_is_lost_but_what_is_hidden(seed):
     for thing in after.scene.instances:
         x0, y0, x1, y1 = thing.box
         assert 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1
+
+
+@settings(max_examples=40)
+@given(seeds)
+def test_a_closer_look_keeps_boxes_around_what_is_seen(seed):
+    """What is left of a thing lies in its box, and its share in view says how much is left."""
+    before = clean(seed)
+    after = closer(before, np.random.default_rng(seed))
+    assert after.image.shape == before.image.shape and after.image.dtype == np.uint8
+    for k, (old, new) in enumerate(zip(before.visible, after.visible, strict=True)):
+        assert new <= old + 1e-9
+        mask = after.truth.masks[k]
+        assert mask.any() or new < 0.05
+        if mask.any():
+            box = np.array(after.scene.instances[k].box) * SIZE
+            seen = outline(mask)
+            assert (seen[:2] >= box[:2] - 2).all() and (seen[2:] <= box[2:] + 2).all()
+        if new > old - 1e-9 and old > 0.9:  # whole, so as large as it was, and by the zoom larger
+            was = before.scene.instances[k].box
+            sides = np.diff(np.array(after.scene.instances[k].box).reshape(2, 2), axis=0)
+            assert (sides >= np.diff(np.array(was).reshape(2, 2), axis=0) - 1 / SIZE).all()
+
+
+@settings(max_examples=20)
+@given(seeds)
+def test_mirrored_twice_is_the_picture_itself(seed):
+    before = clean(seed)
+    once = mirrored(before)
+    assert (once.image[:, ::-1] == before.image).all()
+    for mask, thing in zip(once.truth.masks, once.scene.instances, strict=True):
+        if mask.any():
+            seen = outline(mask) / SIZE
+            assert thing.box[0] - 0.03 <= seen[0] and seen[2] <= thing.box[2] + 0.03
+    again = mirrored(once)
+    assert (again.image == before.image).all() and (again.truth.masks == before.truth.masks).all()
+    for old, new in zip(before.scene.instances, again.scene.instances, strict=True):
+        assert new.box == pytest.approx(old.box) and new.flip == old.flip
 
 
 @settings(max_examples=40)

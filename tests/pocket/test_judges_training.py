@@ -14,6 +14,8 @@ from safetensors.torch import load_file  # noqa: E402
 
 from bench.pocket.judges import blip, clip, detector, tokens  # noqa: E402
 from bench.pocket.judges.loop import Schedule, fit  # noqa: E402
+from bench.pocket.judges.redrawn import STEERED, RedrawnPool  # noqa: E402
+from bench.pocket.train import recipes  # noqa: E402
 
 TINY = Schedule(steps=4, lr=1e-3, warmup=2)
 
@@ -37,6 +39,31 @@ def test_training_resumes_exactly(recipe, tmp_path, one_thread, small_pool):
     assert same(tmp_path / "whole" / name, tmp_path / "parts" / name)
     rows = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").open()]
     assert rows[0]["step"] == 0 and np.isfinite(rows[0]["loss"])
+
+
+@pytest.mark.parametrize("recipe", [detector, blip, clip], ids=["detector", "blip", "clip"])
+def test_fewer_steps_keep_the_shares_of_a_recipes_phases(recipe, tmp_path, monkeypatch):
+    given = {}
+    monkeypatch.setattr(recipe, "train", lambda out, **phases: given.update(phases, out=out))
+    name = recipe.__name__.rpartition(".")[2]
+    assert list(recipes.train(name, tmp_path, steps=100, threads=None)) == [tmp_path / name]
+    assert given.pop("out") == tmp_path / name
+    assert given.keys() == recipe.PHASES.keys()
+    whole = sum(phase.steps for phase in recipe.PHASES.values())
+    for key, phase in given.items():
+        assert phase.steps == pytest.approx(100 * recipe.PHASES[key].steps / whole, abs=1)
+        assert replace(phase, steps=recipe.PHASES[key].steps) == recipe.PHASES[key]
+
+
+def test_the_second_phase_sees_parts_of_the_generators_pictures(small_pool, tmp_path):
+    """What only part of a picture shows is labelled where it is shown."""
+    pools = RedrawnPool.beside(tmp_path / "x"), RedrawnPool.beside(tmp_path / "x", STEERED)
+    whole = [detector._training_sample(pools, 0, k, 0.0) for k in range(40)]
+    again = [detector._training_sample(pools, 0, k, 1.0) for k in range(40)]
+    changed = [not np.array_equal(a.image, b.image) for a, b in zip(whole, again, strict=True)]
+    assert 0.3 < np.mean(changed) < 0.9  # those in the generator's hand
+    rows = detector._targets(again)["bboxes"]
+    assert (rows[:, 2:] > 0).all() and (rows - rows.clamp(0, 1)).abs().max() < 1e-6
 
 
 def test_filters_learn_as_matrices_of_one_row_a_channel(tmp_path, one_thread):

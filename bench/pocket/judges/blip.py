@@ -25,7 +25,13 @@ from bench.pocket.judges.intervals import bootstrap
 from bench.pocket.judges.looking import Looks, looking_loss
 from bench.pocket.judges.loop import Losses, Schedule, fit
 from bench.pocket.judges.questions import Question, ask, swapped_pair
-from bench.pocket.judges.redrawn import REDRAWN, RedrawnPool, generator_beside, redrawn_samples
+from bench.pocket.judges.redrawn import (
+    PLAIN,
+    STEERED,
+    RedrawnPool,
+    generator_beside,
+    redrawn_samples,
+)
 from bench.pocket.world.splits import Split
 from bench.pocket.world.vocabulary import COLORS, NOUNS, TEXTURES
 
@@ -36,9 +42,11 @@ SCHEDULE = Schedule(steps=3600, lr=2e-3, muon_lr=0.006, warmup=60, ema=0.997, cl
 SEEING = 0.7
 """Share of the steps, at the start, in which the vision model learns from its patches' labels
 alone: questions asked of a model that sees nothing yet only disturb it."""
-HAND = Schedule(steps=400, lr=5e-4, muon_lr=0.002, warmup=30, ema=0.99, clip=1.0)
-"""A second training after the first, in which ``REDRAWN`` of the pictures are in the generator's
-hand."""
+HAND = Schedule(steps=600, lr=5e-4, muon_lr=0.002, warmup=30, ema=0.99, clip=1.0)
+"""A second training after the first, in which many of the pictures are in the generator's hand."""
+PHASES = {"schedule": SCHEDULE, "hand": HAND}
+ALONE, BY_AST = 0.25, 0.35
+"""Shares of that training's pictures that the generator has drawn anew: alone, and with AST."""
 CROWD = (3, 4, 5)
 """Instances of the pictures that the vision model learns from: more of them show more shapes."""
 ON_GRID = 0.6
@@ -126,19 +134,19 @@ def train(
     """Train from nothing; writes ``checkpoint.safetensors`` and, once done, the model folder.
 
     The schedule ``hand`` follows with checkpoints in a folder ``hand``; its pictures in the
-    generator's hand are those of ``RedrawnPool.beside``.
+    generator's hand are those of ``RedrawnPool.beside``, drawn alone and with AST.
     """
     torch.manual_seed(seed)
     trainee = Trainee()
     encode = tokens.tokenizer()
     looks = Looks(trainee.blip.text_encoder)
 
-    def step_losses(step: int, pool: RedrawnPool | None = None) -> Losses:
+    def step_losses(step: int, pools: tuple[RedrawnPool, ...] = ()) -> Losses:
         rng = np.random.default_rng([seed, step, 7])
         seeing = step < SEEING * schedule.steps
         samples = [
-            redrawn_picture(pool, rng)
-            if pool and rng.random() < REDRAWN
+            redrawn_picture(pools, rng)
+            if pools and rng.random() < ALONE + BY_AST
             else picture(
                 "train",
                 seed,
@@ -185,11 +193,11 @@ def train(
 
     fit(out_dir, trainee, step_losses, schedule, resume=resume, stop_after=stop_after)
     if stop_after is None or stop_after >= schedule.steps:
-        pool = RedrawnPool.beside(out_dir)
+        pools = RedrawnPool.beside(out_dir), RedrawnPool.beside(out_dir, STEERED)
         fit(
             out_dir / "hand",
             trainee,
-            lambda step: step_losses(schedule.steps + step, pool),
+            lambda step: step_losses(schedule.steps + step, pools),
             hand,
             resume=resume,
         )
@@ -212,9 +220,14 @@ def picture(
     return zoomed(sample, rng) if not grid and rng.random() < ZOOMED else sample
 
 
-def redrawn_picture(pool: RedrawnPool, rng: np.random.Generator) -> Sample:
-    """A picture in the generator's hand, whole or cut to one instance."""
-    sample = pool.spoiled(rng)
+def redrawn_picture(pools: tuple[RedrawnPool, ...], rng: np.random.Generator) -> Sample:
+    """A picture in the generator's hand, whole or cut to one instance.
+
+    Args:
+        pools: those that it drew alone, and those that it drew with AST.
+    """
+    alone, by_ast = pools
+    sample = (alone if rng.random() < ALONE / (ALONE + BY_AST) else by_ast).spoiled(rng)
     return zoomed(sample, rng) if rng.random() < ZOOMED else sample
 
 
@@ -248,7 +261,8 @@ def calibrate(folder: Path, generator: Path, n: int = 1500, *, seed: int = 71) -
     """Fit the temperature on degraded and redrawn pictures of the tuning split and store it."""
     rng = np.random.default_rng(seed)
     samples = [picture("tune", seed, k, rng) for k in range(n)]
-    samples += redrawn_samples(generator, "tune", n // 5)
+    for hand in (PLAIN, STEERED):
+        samples += redrawn_samples(generator, "tune", n // 10, hand)
     chances, answers = _asked(folder, samples, "tune", rng)
     temperature = fit_temperature(logit(chances), answers)
     save_temperature(folder, temperature)

@@ -106,16 +106,36 @@ def zoomed(sample: Sample, rng: np.random.Generator) -> Sample:
     left, top, right, bottom = (int(v) for v in np.rint(np.clip(edges, 0, 1) * SIZE))
     if right - left < 8 or bottom - top < 8:
         return sample
-    cut = sample.image[top:bottom, left:right]
-    image = cv2.resize(cut, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    return replace(cropped(sample, (left, top, right, bottom)), cut=True)
+
+
+def cropped(sample: Sample, edges: tuple[int, int, int, int]) -> Sample:
+    """A part of the picture stretched to the whole; boxes, masks and visible shares follow.
+
+    Args:
+        edges: left, top, right and bottom in pixels.
+    """
+    left, top, right, bottom = edges
+    picture = sample.image[top:bottom, left:right]
+    image = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
     kept = sample.truth.masks[:, top:bottom, left:right]
     whole = np.maximum(1, sample.truth.masks.sum(axis=(1, 2), dtype=np.int64))
     shares = kept.sum(axis=(1, 2), dtype=np.int64) / whole
     visible = tuple(float(v * s) for v, s in zip(sample.visible, shares, strict=True))
     masks = np.stack([cv2.resize(m, (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) for m in kept])
-    truth = truth_of(sample.scene, masks)
+    start = np.array([left, top, left, top]) / SIZE
+    scale = SIZE / np.array([right - left, bottom - top, right - left, bottom - top])
+    things = []
+    for thing in sample.scene.instances:
+        x0, y0, x1, y1 = np.clip((np.array(thing.box) - start) * scale, 0, 1).tolist()
+        things.append(replace(thing, box=(x0, y0, x1, y1)))
+    scene = replace(sample.scene, instances=tuple(things))
     return replace(
-        sample, image=np.asarray(image, np.uint8), truth=truth, visible=visible, cut=True
+        sample,
+        scene=scene,
+        image=np.asarray(image, np.uint8),
+        truth=truth_of(scene, masks),
+        visible=visible,
     )
 
 

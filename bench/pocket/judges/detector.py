@@ -19,7 +19,7 @@ from bench.models import POCKET_MODELS
 from bench.pocket.judges.calibrate import calibration_error, fit_temperature, logit
 from bench.pocket.judges.data import SEEN, SIZE, UNTOUCHED, Sample, images, make_sample, spoiled
 from bench.pocket.judges.degrade import Image
-from bench.pocket.judges.distort import distorted
+from bench.pocket.judges.distort import closer, distorted
 from bench.pocket.judges.intervals import bootstrap
 from bench.pocket.judges.loop import Losses, Schedule, fit
 from bench.pocket.judges.redrawn import (
@@ -38,10 +38,15 @@ ALONE, BY_AST = 0.2, 0.4
 """Shares of training pictures that the generator has drawn anew: alone, and steered by AST."""
 DISTORTED = 0.6
 """Share of training pictures whose things are drawn as by a weak hand (``distort``)."""
+CLOSER = 0.7
+"""Share of the second training's pictures in the generator's hand of which only a part is shown."""
 TURNED, GRAY = 0.5, 0.1
 """Shares of training pictures whose hues are turned, and that have no colours. Training lacks
 the held-out pairs of noun and colour, so colours would tell what a thing is not."""
 SCHEDULE = Schedule(steps=4000, lr=2.5e-3, muon_lr=0.01)
+HAND = Schedule(steps=1600, lr=1.2e-3, muon_lr=0.005, warmup=50, decay_share=0.8)
+"""A second training after the first, with parts of the pictures in the generator's hand."""
+PHASES = {"schedule": SCHEDULE, "hand": HAND}
 Array = npt.NDArray[Any]
 _INDEX = {noun: k for k, noun in enumerate(NOUNS)}
 
@@ -78,6 +83,7 @@ def train(
     out_dir: Path,
     *,
     schedule: Schedule = SCHEDULE,
+    hand: Schedule = HAND,
     batch: int = BATCH,
     seed: int = 0,
     resume: bool = True,
@@ -85,7 +91,8 @@ def train(
 ) -> None:
     """Train from nothing; writes ``checkpoint.safetensors`` and, once done, the model folder.
 
-    The pictures in the generator's hand are those of ``RedrawnPool.beside``.
+    The schedule ``hand`` follows with checkpoints in a folder ``hand``. The pictures in the
+    generator's hand are those of ``RedrawnPool.beside``.
     """
     from ultralytics.nn.tasks import DetectionModel
 
@@ -97,13 +104,14 @@ def train(
     criterion = model.init_criterion()
 
     def step_losses(step: int) -> Losses:
-        samples = [_training_sample(pools, seed, step * batch + k) for k in range(batch)]
+        parts = CLOSER if step >= schedule.steps else 0.0
+        samples = [_training_sample(pools, seed, step * batch + k, parts) for k in range(batch)]
         pixels = torch.from_numpy(images(samples)).permute(0, 3, 1, 2).float() / 255
         with torch.autocast("cpu", torch.bfloat16):
             found = model(pixels.contiguous(memory_format=torch.channels_last))
         found = {k: v.float() if torch.is_tensor(v) else v for k, v in found.items()}
-        losses, parts = criterion(found, _targets(samples))
-        return {"loss": losses.sum() / batch, **parts}
+        losses, named = criterion(found, _targets(samples))
+        return {"loss": losses.sum() / batch, **named}
 
     fit(
         out_dir,
@@ -115,15 +123,28 @@ def train(
         stop_after=stop_after,
     )
     if stop_after is None or stop_after >= schedule.steps:
+        fit(
+            out_dir / "hand",
+            model,
+            lambda step: step_losses(schedule.steps + step),
+            hand,
+            convolutional=True,
+            resume=resume,
+        )
         finish(model, out_dir / "model", generator_beside(out_dir))
 
 
-def _training_sample(pools: tuple[RedrawnPool, RedrawnPool], seed: int, index: int) -> Sample:
+def _training_sample(
+    pools: tuple[RedrawnPool, RedrawnPool], seed: int, index: int, parts: float
+) -> Sample:
+    """Picture ``index``; of those in the generator's hand a share of ``parts`` only in part."""
     rng = np.random.default_rng([seed, index, 1])
     chance = rng.random()
     drawn_anew = chance < ALONE + BY_AST
     if drawn_anew:
         sample = pools[0 if chance < ALONE else 1].pick(rng)
+        if parts and rng.random() < parts:
+            sample = closer(sample, rng)
     else:
         sample = make_sample("train", seed, index, degraded=False)
     if rng.random() < DISTORTED:

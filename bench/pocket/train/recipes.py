@@ -70,6 +70,9 @@ def _judge(name: str, out: Path, steps: int | None) -> Path:
     from importlib import import_module
 
     module = import_module(f"bench.pocket.judges.{name}")
-    schedule = module.SCHEDULE
-    module.train(out, schedule=replace(schedule, steps=steps) if steps else schedule)
+    phases = module.PHASES
+    if steps is not None:
+        whole = sum(phase.steps for phase in phases.values())
+        phases = {k: replace(p, steps=steps * p.steps // whole) for k, p in phases.items()}
+    module.train(out, **phases)
     return out
