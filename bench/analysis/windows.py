@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas
 
 SHARE = 0.25
-"""A layer binds a class when its binding is at least this share of the strongest layer's."""
+"""A layer binds words of instances when its binding is at least this share of the strongest's."""
 
 CONTRAST = 1.5
 """... and when an instance's own words get at least so many times the attention of another's."""
@@ -55,22 +55,26 @@ def derive_windows(
 ) -> tuple[Window, ...]:
     """AST windows from where a model binds words to places.
 
-    A class of words is tuned in every layer whose binding (see :func:`binding`) reaches ``share``
-    of the strongest layer's and whose contrast reaches ``contrast``. Image-to-image and
-    text-to-text attention are tuned wherever any words are: there regions and phrases have to be
-    kept apart as well. This rule is ours; the paper read its windows off its maps.
+    Words of instances and of attributes are tuned in every layer whose binding (see
+    :func:`binding`) reaches ``share`` of the strongest layer's, the background's phrase in the
+    strongest layer alone: every layer attends to it a little, and tuned in all of them it takes
+    places from the instances (docs/pocket-results.md, "Windows"). Each only where its contrast
+    reaches ``contrast``. Image-to-image and text-to-text attention are tuned wherever any words
+    are: there regions and phrases have to be kept apart as well. This rule is ours; the paper read
+    its windows off its maps.
 
     Raises:
         BenchError: no layer binds anything, so there is nothing to tune.
     """
     bound = binding(table)
+    shares = {"instance": share, "attribute": share, "background": 1.0}
     windows: list[Window] = []
     for _, row in bound.iterrows():
         words = [
             name
-            for name in ("instance", "attribute", "background")
+            for name, least in shares.items()
             if row[name] > 0
-            and row[name] >= share * bound[name].max()
+            and row[name] >= least * bound[name].max()
             and row[f"contrast_{name}"] >= contrast
         ]
         classes = {*words, "i2i", "t2t"} if words else set()

@@ -47,7 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--share",
         type=float,
-        help="of the strongest layer's binding that a tuned layer must reach (default: 0.25)",
+        help="of the strongest layer's binding of instances' words that a tuned layer must reach "
+        "(default: 0.25)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: analysis/<model>")
     add_json(parser)

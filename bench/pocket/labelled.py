@@ -18,6 +18,10 @@ SUITE = "pocket-tune"
 """The suite whose layouts the images were made for."""
 
 
+Statements = tuple[bool, bool]
+"""Of an instance: it is present; it is present with all its attributes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """One generated image with what a person sees in it."""
@@ -59,13 +63,23 @@ def read_labelled(folder: Path = FOLDER) -> list[Labelled]:
 def agreement(one: Labelled, judged: Sequence[Mapping[str, Any]]) -> float:
     """Share of statements about one image on which judges and person agree, 0..1.
 
-    Two statements an instance: it is present; it is present with all its attributes.
+    Two statements an instance: it is present; it is present with all its attributes. Instances of
+    one phrase ("two black sofas") are interchangeable: the person says how many there are, the
+    judges in addition which place each stands nearest to, so only the numbers are compared.
 
     Args:
         judged: what the localization metric says of each instance (``instances`` of its details).
     """
-    same = 0
-    for present, right, judge in zip(one.present, one.right, judged, strict=True):
+    groups: dict[tuple[str, tuple[str, ...]], tuple[list[Statements], list[Statements]]] = {}
+    for thing, present, right, judge in zip(
+        one.layout.instances, one.present, one.right, judged, strict=True
+    ):
         there = bool(judge["present"])
-        same += (there == present) + ((there and judge["attribute_ok"] is not False) == right)
+        person, judges = groups.setdefault((thing.noun, thing.attributes), ([], []))
+        person.append((present, right))
+        judges.append((there, there and judge["attribute_ok"] is not False))
+    same = 0
+    for person, judges in groups.values():
+        for a, b in zip(sorted(person), sorted(judges), strict=True):
+            same += (a[0] == b[0]) + (a[1] == b[1])
     return same / (2 * len(one.present))

@@ -148,7 +148,12 @@ def test_a_model_that_draws_nothing_is_named_as_the_fault(flux: Any, layouts: li
     assert sum(done) == 2
 
 
-def made_up(own: dict[int, float], other: float = 0.01, attribute: float = 0.0) -> pd.DataFrame:
+def made_up(
+    own: dict[int, float],
+    other: float = 0.01,
+    attribute: float = 0.0,
+    background: dict[int, float] | None = None,
+) -> pd.DataFrame:
     """Four layers; instance words attended as given, attribute words in layer 2 alone."""
     sums = Sums(4, 2)
     for layer in range(1, 5):
@@ -163,6 +168,14 @@ def made_up(own: dict[int, float], other: float = 0.01, attribute: float = 0.0) 
                         ("instance", "own_attribute"): attribute if layer == 2 else other,
                         ("instance", "other_attribute"): other,
                     }
+                    | (
+                        {
+                            ("background", "background"): background[layer],
+                            ("instance", "background"): other,
+                        }
+                        if background
+                        else {}
+                    )
                 ],
             )
     return sums.frame(["double"] * 4)
@@ -176,6 +189,17 @@ def test_windows_are_where_words_bind() -> None:
     bound = binding(table)
     assert bound.instance.round(3).tolist() == [0.0, 0.0, 0.49, 0.04]
     assert bound.background.isna().all()
+
+
+def test_the_background_is_tuned_where_it_is_attended_to_most() -> None:
+    """Other layers bind it too, and by more than the share that instances' words would need."""
+    table = made_up({3: 0.5}, attribute=0.3, background={1: 0.05, 2: 0.06, 3: 0.09, 4: 0.08})
+    windows = derive_windows(table)
+    assert ["background" in w for w in windows] == [False, False, True, False]
+    assert windows[3] == ()
+    # Not even there where instances attend to it nearly as much.
+    faint = made_up({3: 0.5}, attribute=0.3, background=dict.fromkeys(range(1, 5), 0.012))
+    assert not any("background" in w for w in derive_windows(faint))
 
 
 def test_a_model_that_binds_nothing_has_no_windows() -> None:

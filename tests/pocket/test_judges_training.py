@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file  # noqa: E402
 
 from bench.pocket.judges import blip, clip, detector, tokens  # noqa: E402
+from bench.pocket.judges.drawn import drawn_samples  # noqa: E402
 from bench.pocket.judges.loop import Schedule, fit  # noqa: E402
 from bench.pocket.judges.redrawn import STEERED, RedrawnPool  # noqa: E402
 from bench.pocket.train import recipes  # noqa: E402
@@ -55,15 +56,21 @@ def test_fewer_steps_keep_the_shares_of_a_recipes_phases(recipe, tmp_path, monke
         assert replace(phase, steps=recipe.PHASES[key].steps) == recipe.PHASES[key]
 
 
-def test_the_second_phase_sees_parts_of_the_generators_pictures(small_pool, tmp_path):
-    """What only part of a picture shows is labelled where it is shown."""
+def test_the_second_training_sees_what_a_person_looked_at(small_pool, tmp_path, monkeypatch):
+    """Its labels are that person's; what is shown in part is labelled where it is shown."""
     pools = RedrawnPool.beside(tmp_path / "x"), RedrawnPool.beside(tmp_path / "x", STEERED)
-    whole = [detector._training_sample(pools, 0, k, 0.0) for k in range(40)]
-    again = [detector._training_sample(pools, 0, k, 1.0) for k in range(40)]
-    changed = [not np.array_equal(a.image, b.image) for a, b in zip(whole, again, strict=True)]
-    assert 0.3 < np.mean(changed) < 0.9  # those in the generator's hand
-    rows = detector._targets(again)["bboxes"]
-    assert (rows[:, 2:] > 0).all() and (rows - rows.clamp(0, 1)).abs().max() < 1e-6
+    monkeypatch.setattr(detector, "DRAWN", 1.0)
+    pictures = [detector._training_sample(pools, 0, k, True) for k in range(40)]
+    assert {p.scene.category for p in pictures} == {"drawn"}
+    assert {detector._training_sample(pools, 0, k, False).scene.category for k in range(9)} != {
+        "drawn"
+    }
+    boxes = detector._targets(pictures)["bboxes"]
+    corners = torch.cat([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2])
+    assert (boxes[:, 2:] > 0).all() and corners.min() > -1e-6 and corners.max() < 1 + 1e-6
+    monkeypatch.setattr(detector, "CLOSER", 0.0)
+    whole = detector._training_sample(pools, 0, 3, True)
+    assert any(whole.scene == s.scene for s in drawn_samples())
 
 
 def test_filters_learn_as_matrices_of_one_row_a_channel(tmp_path, one_thread):

@@ -65,6 +65,24 @@ def test_agreement_counts_two_statements_an_instance(tmp_path, judges, share):
     assert agreement(one, judges) == share
 
 
+def test_things_of_one_phrase_are_compared_by_number(tmp_path):
+    """One sofa that judges match to the second of two places is still the one sofa."""
+    layout = next(
+        e
+        for e in load_suite(SUITE).layouts
+        if len({(i.noun, i.attributes) for i in e.instances}) == 1 and len(e.instances) == 2
+    )
+    first = {"layout_id": layout.id, "present": [True, False], "right": [True, False]}
+    [one] = read_labelled(folder_with(tmp_path, **first))
+    assert agreement(one, judged((False, None), (True, True))) == 1.0
+    assert agreement(one, judged((True, True), (False, None))) == 1.0
+    assert agreement(one, judged((True, True), (True, True))) == 0.5
+    assert agreement(one, judged((True, False), (False, None))) == 0.75
+    # Things of two phrases are not exchanged.
+    [other] = read_labelled(folder_with(tmp_path, present=[True, False], right=[True, False]))
+    assert agreement(other, judged((False, None), (True, True))) == 0.0
+
+
 def test_an_instance_without_attributes_is_right_where_it_is_present(tmp_path):
     [one] = read_labelled(folder_with(tmp_path, right=[True, True]))
     assert agreement(one, judged((True, None), (True, None))) == 1.0

@@ -20,6 +20,7 @@ from bench.pocket.judges.calibrate import calibration_error, fit_temperature, lo
 from bench.pocket.judges.data import SEEN, SIZE, UNTOUCHED, Sample, images, make_sample, spoiled
 from bench.pocket.judges.degrade import Image
 from bench.pocket.judges.distort import closer, distorted
+from bench.pocket.judges.drawn import drawn_samples
 from bench.pocket.judges.intervals import bootstrap
 from bench.pocket.judges.loop import Losses, Schedule, fit
 from bench.pocket.judges.redrawn import (
@@ -38,8 +39,9 @@ ALONE, BY_AST = 0.2, 0.4
 """Shares of training pictures that the generator has drawn anew: alone, and steered by AST."""
 DISTORTED = 0.6
 """Share of training pictures whose things are drawn as by a weak hand (``distort``)."""
-CLOSER = 0.7
-"""Share of the second training's pictures in the generator's hand of which only a part is shown."""
+DRAWN, CLOSER = 0.25, 0.7
+"""In the second training: share of pictures that the generator drew from nothing, and share of the
+pictures in its hand of which only a part is shown."""
 TURNED, GRAY = 0.5, 0.1
 """Shares of training pictures whose hues are turned, and that have no colours. Training lacks
 the held-out pairs of noun and colour, so colours would tell what a thing is not."""
@@ -104,14 +106,14 @@ def train(
     criterion = model.init_criterion()
 
     def step_losses(step: int) -> Losses:
-        parts = CLOSER if step >= schedule.steps else 0.0
-        samples = [_training_sample(pools, seed, step * batch + k, parts) for k in range(batch)]
+        second = step >= schedule.steps
+        samples = [_training_sample(pools, seed, step * batch + k, second) for k in range(batch)]
         pixels = torch.from_numpy(images(samples)).permute(0, 3, 1, 2).float() / 255
         with torch.autocast("cpu", torch.bfloat16):
             found = model(pixels.contiguous(memory_format=torch.channels_last))
         found = {k: v.float() if torch.is_tensor(v) else v for k, v in found.items()}
-        losses, named = criterion(found, _targets(samples))
-        return {"loss": losses.sum() / batch, **named}
+        losses, parts = criterion(found, _targets(samples))
+        return {"loss": losses.sum() / batch, **parts}
 
     fit(
         out_dir,
@@ -135,21 +137,29 @@ def train(
 
 
 def _training_sample(
-    pools: tuple[RedrawnPool, RedrawnPool], seed: int, index: int, parts: float
+    pools: tuple[RedrawnPool, RedrawnPool], seed: int, index: int, second: bool
 ) -> Sample:
-    """Picture ``index``; of those in the generator's hand a share of ``parts`` only in part."""
+    """Picture ``index`` of the first or the second training."""
     rng = np.random.default_rng([seed, index, 1])
+    if second and rng.random() < DRAWN:
+        drawn = drawn_samples()
+        sample, untouched = drawn[int(rng.integers(len(drawn)))], LEFT_ALONE
+        return _seen(closer(sample, rng) if rng.random() < CLOSER else sample, rng, untouched)
     chance = rng.random()
-    drawn_anew = chance < ALONE + BY_AST
-    if drawn_anew:
-        sample = pools[0 if chance < ALONE else 1].pick(rng)
-        if parts and rng.random() < parts:
+    if chance < ALONE + BY_AST:
+        sample, untouched = pools[0 if chance < ALONE else 1].pick(rng), LEFT_ALONE
+        if second and rng.random() < CLOSER:
             sample = closer(sample, rng)
     else:
-        sample = make_sample("train", seed, index, degraded=False)
+        sample, untouched = make_sample("train", seed, index, degraded=False), UNTOUCHED
     if rng.random() < DISTORTED:
         sample = distorted(sample, rng)
-    sample = spoiled(sample, rng, untouched=LEFT_ALONE if drawn_anew else UNTOUCHED)
+    return _seen(sample, rng, untouched)
+
+
+def _seen(sample: Sample, rng: np.random.Generator, untouched: float) -> Sample:
+    """The picture as the detector learns from it: spoiled, in other colours."""
+    sample = spoiled(sample, rng, untouched=untouched)
     return replace(sample, image=recolored(sample.image, rng))
 
 
