@@ -45,6 +45,7 @@ alone: questions asked of a model that sees nothing yet only disturb it."""
 HAND = Schedule(steps=600, lr=5e-4, muon_lr=0.002, warmup=30, ema=0.99, clip=1.0)
 """A second training after the first, in which many of the pictures are in the generator's hand."""
 PHASES = {"schedule": SCHEDULE, "hand": HAND}
+"""The trainings in their order, by the argument of ``train`` that takes each."""
 ALONE, BY_AST = 0.25, 0.35
 """Shares of that training's pictures that the generator has drawn anew: alone, and with AST."""
 CROWD = (3, 4, 5)

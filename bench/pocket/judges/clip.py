@@ -23,6 +23,7 @@ from bench.pocket.world.splits import Split
 BATCH = 96
 SCHEDULE = Schedule(steps=500, lr=1e-3, muon_lr=0.004, warmup=40, ema=0.99, clip=1.0)
 PHASES = {"schedule": SCHEDULE}
+"""The trainings in their order, by the argument of ``train`` that takes each."""
 WRONG = 2
 """Wrong captions made from each picture's own; it meets those of its whole batch."""
 GALLERY = 100

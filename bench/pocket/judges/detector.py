@@ -49,6 +49,7 @@ SCHEDULE = Schedule(steps=4000, lr=2.5e-3, muon_lr=0.01)
 HAND = Schedule(steps=1600, lr=1.2e-3, muon_lr=0.005, warmup=50, decay_share=0.8)
 """A second training after the first, with parts of the pictures in the generator's hand."""
 PHASES = {"schedule": SCHEDULE, "hand": HAND}
+"""The trainings in their order, by the argument of ``train`` that takes each."""
 Array = npt.NDArray[Any]
 _INDEX = {noun: k for k, noun in enumerate(NOUNS)}
 
