@@ -57,11 +57,11 @@ def derive_windows(
 
     Words of instances and of attributes are tuned in every layer whose binding (see
     :func:`binding`) reaches ``share`` of the strongest layer's, the background's phrase in the
-    strongest layer alone: every layer attends to it a little, and tuned in all of them it takes
-    places from the instances (docs/pocket-results.md, "Windows"). Each only where its contrast
-    reaches ``contrast``. Image-to-image and text-to-text attention are tuned wherever any words
-    are: there regions and phrases have to be kept apart as well. This rule is ours; the paper read
-    its windows off its maps.
+    strongest layer alone: every layer attends to it a little, and with all of them tuned
+    fewer instances came out in place (docs/pocket-results.md, "Windows"). Each only where its
+    contrast reaches ``contrast``. Image-to-image and text-to-text attention are tuned wherever any
+    words are: there regions and phrases have to be kept apart as well. This rule is ours; the paper
+    read its windows off its maps.
 
     Raises:
         BenchError: no layer binds anything, so there is nothing to tune.

@@ -54,6 +54,7 @@ def test_a_smaller_thing_lies_before_a_larger_one(tmp_path):
     "thing",
     [
         ["dragon", 0, 0, 1, 1],
+        ["dog", 0, 0, 1],
         ["dog", 0.5, 0, 0.5, 1],
         ["dog", 0, 0, 1, 1.2],
         ["dog", -0.1, 0, 1, 1],

@@ -17,13 +17,15 @@ from bench.pocket.judges.captions import wrong_caption
 from bench.pocket.judges.data import SIZE, Sample, images, make_sample
 from bench.pocket.judges.intervals import bootstrap
 from bench.pocket.judges.loop import Losses, Schedule, fit
-from bench.pocket.judges.redrawn import REDRAWN, RedrawnPool, redrawn_samples
+from bench.pocket.judges.redrawn import RedrawnPool, redrawn_samples
 from bench.pocket.world.splits import Split
 
 BATCH = 96
 SCHEDULE = Schedule(steps=500, lr=1e-3, muon_lr=0.004, warmup=40, ema=0.99, clip=1.0)
 PHASES = {"schedule": SCHEDULE}
 """The trainings in their order, by the argument of ``train`` that takes each."""
+REDRAWN = 0.4
+"""Share of the training pictures that the generator has drawn anew."""
 WRONG = 2
 """Wrong captions made from each picture's own; it meets those of its whole batch."""
 GALLERY = 100

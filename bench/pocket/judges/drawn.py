@@ -7,6 +7,7 @@ point on a shape is no thing any more (docs/decisions/0011-drawn.md).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -43,16 +44,23 @@ def drawn_samples(folder: Path = FOLDER) -> tuple[Sample, ...]:
             raise BenchError(f"verdicts.jsonl, line {line}: image {path.name} is missing beside it")
         things = []
         for noun, *box in row["things"]:
-            x0, y0, x1, y1 = box
-            if noun not in NOUNS or not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
+            if noun not in NOUNS or not _inside(box):
                 raise BenchError(
                     f"verdicts.jsonl, line {line}: {[noun, *box]} is no [noun, x0, y0, x1, y1] "
                     "with a noun of the world and a box inside the image (0..1)"
                 )
-            things.append(SceneInstance(noun, None, None, (x0, y0, x1, y1), flip=False, depth=0))
+            things.append(SceneInstance(noun, None, None, tuple(box), flip=False, depth=0))
         with Image.open(path) as image:
             found.append(_sample(np.asarray(image.convert("RGB")), tuple(things)))
     return tuple(found)
+
+
+def _inside(box: Sequence[float]) -> bool:
+    """Whether these are x0, y0, x1 and y1 of a box with an area inside the image."""
+    if len(box) != 4:
+        return False
+    x0, y0, x1, y1 = box
+    return 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1
 
 
 def _sample(image: npt.NDArray[np.uint8], things: tuple[SceneInstance, ...]) -> Sample:

@@ -34,8 +34,6 @@ from bench.pocket.world.splits import Split
 
 SHARD, SHARDS, PART = 256, 8, 16
 """Pictures a shard, shards of a training run, and pictures drawn at a time."""
-REDRAWN = 0.4
-"""Share of a judge's training pictures that the generator has drawn anew."""
 LEFT_ALONE = 0.5
 """Share of redrawn pictures that judges see with nothing else done to them."""
 _DRAWS = 1_000_000
