@@ -198,7 +198,7 @@ TARGETS: dict[str, tuple[float, Callable[[int], Row]]] = {
     "two-instances-bound": (0.55, two_bound),
     "four-instances-present": (0.60, four_present),
     "detector-map50": (0.95, judge("detector", "detector")),
-    "blip-vqa-swap-auc": (0.97, judge("blip", "blip")),
+    "blip-vqa-swap-auc": (0.97, judge("blip_figures", "blip")),
     "judges-agree-with-eye": (0.90, judges_agree),
     "clip-retrieval-top1": (0.60, judge("clip", "clip")),
     "images-per-second": (1.0, speed),
