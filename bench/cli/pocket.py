@@ -30,6 +30,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--start", type=Path, metavar="DIR", help="flux: a pipeline folder to train on from"
     )
     train.add_argument(
+        "--keep",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="flux: share of the weights of --start in the result (default: 0)",
+    )
+    train.add_argument(
         "--compile", action="store_true", help="flux: compile the blocks (needs a C++ compiler)"
     )
 
@@ -55,6 +62,7 @@ def execute(args: argparse.Namespace) -> int:
             steps=args.steps,
             threads=args.threads,
             start=args.start,
+            keep=args.keep,
             compile_blocks=args.compile,
         )
         for folder in done:

@@ -97,6 +97,10 @@ def test_flux_resumes_exactly_and_loads_as_a_pipeline(tmp_path, monkeypatch):
     (again / "flux.ckpt").write_bytes((tmp_path / "whole" / "flux-stable.ckpt").read_bytes())
     assert_same(weights(folder), weights(flux.train(again, steps=5, **plan)))
 
+    # With all of the start kept nothing of a further training is left.
+    on = flux.train(tmp_path / "on", steps=2, **{**plan, "decay_steps": 1}, start=folder, keep=1.0)
+    assert_same(weights(folder), weights(on))
+
     pipeline = FluxPipeline.from_pretrained(folder)
     image = pipeline(
         "a red apple",
@@ -158,6 +162,26 @@ def test_training_goes_on_from_an_exported_folder(tmp_path):
         assert ours.keys() == theirs.keys()
         for key, value in ours.items():
             torch.testing.assert_close(theirs[key].half(), value.half(), msg=key)
+
+
+def test_a_share_of_the_start_stays_in_the_result(tmp_path):
+    torch.manual_seed(1)
+    first, second = flux.Learner(), flux.Learner()
+    first.export(tmp_path / "pocket-flux", vae.build(), torch.float32)
+    before = {k: v.clone() for k, v in second.transformer.state_dict().items()}
+    second.start_from(tmp_path / "pocket-flux", share=0.25)
+    for key, value in second.transformer.state_dict().items():
+        mean = 0.25 * first.transformer.state_dict()[key] + 0.75 * before[key]
+        torch.testing.assert_close(value, mean, msg=key)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"keep": 0.2}, "give both"), ({"keep": 1.2, "start": "."}, "no share")],
+)
+def test_what_is_kept_is_a_share_of_a_start(tmp_path, options, says):
+    with pytest.raises(BenchError, match=says):
+        list(recipes.train("flux", tmp_path, steps=None, threads=None, **options))
 
 
 def test_padding_is_cut_unless_a_caption_needs_it():

@@ -184,10 +184,16 @@ class Learner(nn.Module):
             "binding": torch.as_tensor(binding),
         }
 
-    def start_from(self, folder: Path) -> None:
-        """Take the weights of an exported folder; the auxiliary head stays untrained.
+    @torch.no_grad()
+    def start_from(self, folder: Path, share: float = 1.0) -> None:
+        """Take the weights of an exported folder; the auxiliary head stays as it is.
 
-        Raises BenchError where the folder's weights do not fit this recipe's model.
+        Args:
+            share: of the folder's weights, 0..1; the rest stays of the present ones. The mean of
+                a model and of what further training made of it: WiSE-FT (arXiv 2109.01903).
+
+        Raises:
+            BenchError: the folder's weights do not fit this recipe's model.
         """
         parts = {
             "transformer": self.transformer,
@@ -196,12 +202,16 @@ class Learner(nn.Module):
         }
         for name, module in parts.items():
             loaded = type(module).from_pretrained(folder, subfolder=name).state_dict()
+            present = {key: value.clone() for key, value in module.state_dict().items()}
             try:
                 module.load_state_dict(loaded)
             except RuntimeError as error:
                 raise BenchError(
                     f"{folder.name}/{name} is another architecture: {error}"
                 ) from error
+            for key, value in module.state_dict().items():
+                if value.is_floating_point():
+                    value.lerp_(present[key], 1 - share)
 
     def export(self, folder: Path, vae: AutoencoderKL, dtype: torch.dtype = torch.float16) -> None:
         """Write a folder for ``FluxPipeline.from_pretrained``; changes the weights' dtype.
@@ -264,6 +274,7 @@ def train(
     checkpoint_every: int = 250,
     compile_blocks: bool = False,
     start: Path | None = None,
+    keep: float = 0.0,
 ) -> Path:
     """Train, or continue from ``out/flux.ckpt``; writes ``out/pocket-flux``.
 
@@ -276,6 +287,8 @@ def train(
         decay_steps: length of the final learning-rate decay.
         learning_rate: peak rate of AdamW.
         start: an exported pipeline folder whose weights a new run begins with.
+        keep: share of the start's weights in what is exported, 0..1
+            (``docs/decisions/0012-mean.md``).
         compile_blocks: ``torch.compile`` the blocks (needs a C++ compiler; 1.3 times faster).
     """
     if not (vae_folder / "config.json").exists():
@@ -340,6 +353,8 @@ def train(
             save_checkpoint(checkpoint, modules, parts, {"step": step})
     if team.rank == 0:
         ema.copy_to(learner)
+        if start is not None:
+            learner.start_from(start, share=keep)
         learner.export(out / "pocket-flux", vae)
     team.wait()
     return out / "pocket-flux"

@@ -20,6 +20,7 @@ def train(
     steps: int | None,
     threads: int | None,
     start: Path | None = None,
+    keep: float = 0.0,
     compile_blocks: bool = False,
 ) -> Iterator[Path]:
     """Run a recipe (or all of them) in ``out``; yields each folder when it is done.
@@ -28,13 +29,17 @@ def train(
         steps: optimizer steps in all instead of the recipe's own; its phases keep their shares.
         threads: torch threads; None leaves torch's choice.
         start: a pipeline folder from whose weights and VAE the recipe ``flux`` goes on.
+        keep: share of that folder's weights in the result, 0..1.
         compile_blocks: whether ``flux`` compiles its blocks.
     """
     import torch
 
     if start is not None and recipe != "flux":
         raise BenchError(f"--start belongs to the recipe 'flux', not to {recipe!r}; leave it away")
-
+    if keep and start is None:
+        raise BenchError(f"--keep {keep} is a share of the weights of --start; give both")
+    if not 0 <= keep <= 1:
+        raise BenchError(f"--keep {keep} is no share; take one of 0 to 1")
     if steps is not None and steps < 10:
         raise BenchError(f"--steps {steps} is too few for a recipe's phases; take 10 or more")
     if steps is not None and recipe == "all":
@@ -59,6 +64,7 @@ def train(
             steps=total,
             decay_steps=decay,
             start=start,
+            keep=keep,
             compile_blocks=compile_blocks,
         )
     for name in JUDGES:
