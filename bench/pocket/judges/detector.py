@@ -39,14 +39,14 @@ ALONE, BY_AST = 0.2, 0.4
 """Shares of training pictures that the generator has drawn anew: alone, and steered by AST."""
 DISTORTED = 0.6
 """Share of training pictures whose things are drawn as by a weak hand (``distort``)."""
-DRAWN, CLOSER = 0.25, 0.7
+DRAWN, CLOSER = 0.4, 0.7
 """In the second training: share of pictures that the generator drew from nothing, and share of the
 pictures in its hand of which only a part is shown."""
 TURNED, GRAY = 0.5, 0.1
 """Shares of training pictures whose hues are turned, and that have no colours. Training lacks
 the held-out pairs of noun and colour, so colours would tell what a thing is not."""
 SCHEDULE = Schedule(steps=4000, lr=2.5e-3, muon_lr=0.01)
-HAND = Schedule(steps=1600, lr=1.2e-3, muon_lr=0.005, warmup=50, decay_share=0.8)
+HAND = Schedule(steps=3900, lr=1.2e-3, muon_lr=0.005, warmup=50, decay_share=0.6)
 """A second training after the first, with parts of the pictures in the generator's hand."""
 PHASES = {"schedule": SCHEDULE, "hand": HAND}
 """The trainings in their order, by the argument of ``train`` that takes each."""

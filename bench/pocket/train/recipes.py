@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.errors import BenchError
 
 VAE_STEPS, VAE_ENCODER_STEPS, VAE_DECAY = 2000, 1600, 400
-FLUX_STEPS, FLUX_DECAY = 15_800, 1600  # as many samples as the shipped weights saw
+FLUX_STEPS, FLUX_DECAY = 17_500, 1600  # as many samples as the shipped weights saw
 JUDGES = ("detector", "blip", "clip")
 
 
