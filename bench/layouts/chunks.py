@@ -74,7 +74,10 @@ def is_describing(word: Word) -> bool:
 
 
 class _Scan:
-    """One attempt to read a noun phrase from a position."""
+    """One attempt to read a noun phrase from a position.
+
+    Its steps share place and findings, which is why this module is longer than others.
+    """
 
     def __init__(self, words: Sequence[Word], at: int) -> None:
         self.words = words

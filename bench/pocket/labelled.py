@@ -1,4 +1,4 @@
-"""Generated images that a person has labelled, and how far the judges agree with that person."""
+"""Generated images labelled by eye, and how far the judges agree with the labels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Statements = tuple[bool, bool]
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One generated image with what a person sees in it."""
+    """One generated image with what the labellers see in it."""
 
     image: Path
     layout: Layout
@@ -61,10 +61,10 @@ def read_labelled(folder: Path = FOLDER) -> list[Labelled]:
 
 
 def agreement(one: Labelled, judged: Sequence[Mapping[str, Any]]) -> float:
-    """Share of statements about one image on which judges and person agree, 0..1.
+    """Share of statements about one image on which judges and labels agree, 0..1.
 
     Two statements an instance: it is present; it is present with all its attributes. Instances of
-    one phrase ("two black sofas") are interchangeable: the person says how many there are, the
+    one phrase ("two black sofas") are interchangeable: the labels say how many there are, the
     judges in addition which place each stands nearest to, so only the numbers are compared.
 
     Args:
@@ -75,11 +75,11 @@ def agreement(one: Labelled, judged: Sequence[Mapping[str, Any]]) -> float:
         one.layout.instances, one.present, one.right, judged, strict=True
     ):
         there = bool(judge["present"])
-        person, judges = groups.setdefault((thing.noun, thing.attributes), ([], []))
-        person.append((present, right))
+        labels, judges = groups.setdefault((thing.noun, thing.attributes), ([], []))
+        labels.append((present, right))
         judges.append((there, there and judge["attribute_ok"] is not False))
     same = 0
-    for person, judges in groups.values():
-        for a, b in zip(sorted(person), sorted(judges), strict=True):
+    for labels, judges in groups.values():
+        for a, b in zip(sorted(labels), sorted(judges), strict=True):
             same += (a[0] == b[0]) + (a[1] == b[1])
     return same / (2 * len(one.present))

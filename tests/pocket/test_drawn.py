@@ -1,4 +1,4 @@
-"""Generated images of training scenes with what a person recognised in them."""
+"""Generated images of training scenes with what a labeller recognised in them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Images that pocket-flux made of training scenes, with what the eye recognises in them.
 
 Redrawn pictures (``redrawn``) are said to show what the scene had, half-formed or not. Here a
-generator started from nothing and a person said what came of it, so a detector learns from which
+generator started from nothing and a labeller said what came of it, so a detector learns from which
 point on a shape is no thing any more (docs/decisions/0011-drawn.md).
 """
 

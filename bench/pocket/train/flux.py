@@ -353,7 +353,7 @@ def train(
             save_checkpoint(checkpoint, modules, parts, {"step": step})
     if team.rank == 0:
         ema.copy_to(learner)
-        if start is not None:
+        if start is not None and keep:
             learner.start_from(start, share=keep)
         learner.export(out / "pocket-flux", vae)
     team.wait()
